@@ -1,0 +1,82 @@
+"""The things the broker handles, as frozen values in Keystone's words.
+
+Times that IAM wrote stay the strings it wrote, so that they can be passed on untouched; what the broker computes with
+is seconds on its own clock (see `timing`).
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from broker.core.secret import Secret
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A user, project or role: what Keystone names by id and shows by name."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeyById:
+    """An access key (Keystone: application credential) by its id: KakaoCloud's method 1."""
+
+    id: str
+    secret: Secret
+
+    @property
+    def label(self) -> str:
+        """What people call this key; no secret."""
+        return self.id
+
+
+@dataclass(frozen=True, slots=True)
+class KeyByName:
+    """An access key by its name and its owner's user id: KakaoCloud's method 2."""
+
+    name: str
+    user_id: str
+    secret: Secret
+
+    @property
+    def label(self) -> str:
+        """What people call this key; no secret."""
+        return self.name
+
+
+AccessKey = KeyById | KeyByName
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """An API token as IAM issued it."""
+
+    value: Secret
+    digest: str  # SHA-256 of the value, in hex: names the token in logs, ETags and reports
+    issued_at: str  # as IAM wrote it
+    expires_at: str  # as IAM wrote it
+    user: Named
+    project: Named
+    roles: tuple[Named, ...]
+    key_expires_at: str | None  # the access key's own end, where IAM tells it
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A token together with what its reply says of time."""
+
+    token: Token
+    lifetime: float  # seconds, see timing.lifetime
+    sent_at: float  # seconds on the broker's clock when the request left
+    date: datetime | None  # IAM's clock, from the `Date` header
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """One row of the user's project list."""
+
+    id: str
+    name: str
+    domain_id: str | None
+    enabled: bool

@@ -1,0 +1,46 @@
+"""A text that cannot be shown by accident.
+
+Neither `str`, `repr`, `format`, a log, a traceback, `json` nor `pickle` gets the text out; only `reveal` does, so
+`grep -rn 'reveal('` is the audit of where secrets leave. Comparison takes the same time wherever two texts differ.
+"""
+
+import hashlib
+import hmac
+from typing import NoReturn, final
+
+
+@final
+class Secret:
+    """Holds a token or an access secret."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """The text itself: for the wire to IAM or to a proven caller, for nothing else."""
+        return self._text
+
+    def sha256(self) -> str:
+        """The hex digest that names this secret where the text must not stand."""
+        return hashlib.sha256(self._text.encode()).hexdigest()
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+    __str__ = __repr__
+
+    def __format__(self, spec: str) -> str:
+        return repr(self)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Secret):
+            return NotImplemented
+        return hmac.compare_digest(self._text.encode(), other._text.encode())
+
+    # A hash would compare in variable time inside dicts and sets.
+    __hash__ = None  # type: ignore[assignment]
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a Secret is not copied, pickled or sent anywhere")
