@@ -1,4 +1,4 @@
 """The rules of the product: pure values and functions, no I/O, no clock, no await.
 
-Read in this order: model, timing, budget, lease; then access, errors, ports.
+Read in this order: model, timing, budget, events, lease; then access, errors, ports.
 """

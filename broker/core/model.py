@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from broker.core.secret import Secret
+from broker.core.timing import Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,14 @@ class Reply:
     lifetime: float  # seconds, see timing.lifetime
     sent_at: float  # seconds on the broker's clock when the request left
     date: datetime | None  # IAM's clock, from the `Date` header
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A token with the phases of its life."""
+
+    token: Token
+    span: Span
 
 
 @dataclass(frozen=True, slots=True)

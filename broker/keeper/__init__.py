@@ -1,0 +1,1 @@
+"""Keeping leases alive: one keeper an identity, a keyring of them all, and the tick that drives them."""

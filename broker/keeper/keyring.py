@@ -1,0 +1,41 @@
+"""All keepers: who is looked after first, and that one identity's trouble stays its own (L12)."""
+
+import asyncio
+from collections.abc import Iterator, Mapping
+
+from broker.core import lease
+from broker.core.errors import Fault
+from broker.core.ports import Clock
+from broker.keeper.keeper import Keeper
+
+
+class Keyring:
+    """The keepers by the names of their identities."""
+
+    def __init__(self, keepers: Mapping[str, Keeper], clock: Clock) -> None:
+        self._keepers = dict(keepers)
+        self._clock = clock
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._keepers)
+
+    def __getitem__(self, identity: str) -> Keeper:
+        return self._keepers[identity]
+
+    def observe(self) -> None:
+        """Let every keeper act; those without a token come first when the common allowance is short (L6)."""
+        now = self._clock.now()
+        for keeper in sorted(self._keepers.values(), key=lambda keeper: -lease.phase(keeper.lease, now)):
+            keeper.observe()
+            trouble = keeper.lease.trouble
+            if trouble is not None and trouble.fault is Fault.REJECTED:
+                keeper.reread_key()
+
+    def ready(self) -> bool:
+        """Whether every identity holds a token that may be served."""
+        now = self._clock.now()
+        return all(lease.servable(keeper.lease, now) for keeper in self._keepers.values())
+
+    async def aclose(self) -> None:
+        """End everything under way."""
+        await asyncio.gather(*(keeper.aclose() for keeper in self._keepers.values()))

@@ -1,0 +1,1 @@
+"""The keeper and the keyring on a clock of the test."""
