@@ -1,0 +1,1 @@
+"""Keys from real files with real modes, and from a real environment."""
