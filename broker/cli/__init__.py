@@ -1,0 +1,1 @@
+"""The commands, one file each; the imports that cost time are inside the command functions."""
