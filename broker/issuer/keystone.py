@@ -1,0 +1,135 @@
+"""Keystone as the broker asks it: issue, validate, list projects (the port `Issuer`).
+
+- A token's life is counted from before its request left, so the clock is read before anything else happens.
+- Every request has its deadline, the list of projects one for all its pages too; cancellation passes untouched.
+- The token is sent to the origin of `Endpoint.url` and nowhere else, whatever a link in an answer says.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Self, TypeVar
+from urllib.parse import quote
+
+from broker.core.errors import Fault, IamError
+from broker.core.model import AccessKey, Project, Reply, Token
+from broker.core.ports import Clock
+from broker.issuer import wire
+from broker.issuer.address import next_url
+from broker.issuer.faults import Operation, refusal
+from broker.issuer.transport import Answer, Endpoint, Transport
+
+__all__ = ["Endpoint", "Keystone", "OnRequest"]
+
+MAX_PAGES = 100
+MAX_ROWS = 10_000
+# All pages of a list together may take this many times the time-out of one request.
+LIST_PATIENCE = 6
+
+_EXPECTED = {Operation.ISSUE: 201, Operation.VALIDATE: 200, Operation.PROJECTS: 200}
+
+# Operation, "ok" or the fault, seconds; once per request that was not cancelled. Must not raise.
+OnRequest = Callable[[str, str, float], None]
+
+T = TypeVar("T")
+
+
+def _ignore(_operation: str, _outcome: str, _seconds: float) -> None:
+    pass
+
+
+class Keystone:
+    """The only caller of IAM; an async context manager that owns its connections."""
+
+    def __init__(self, endpoint: Endpoint, clock: Clock, on_request: OnRequest = _ignore) -> None:
+        self._endpoint = endpoint
+        self._clock = clock
+        self._on_request = on_request
+        self._transport = Transport(endpoint)
+
+    async def __aenter__(self) -> Self:
+        """Raises ConfigError when the CA file cannot be used."""
+        await self._transport.__aenter__()
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self._transport.__aexit__(*error)
+
+    async def issue(self, key: AccessKey) -> Reply:
+        """Trade an access key for a new token. Raises IamError."""
+        return await self._ask(
+            Operation.ISSUE,
+            f"{self._endpoint.url}/auth/tokens",
+            lambda answer, sent_at: wire.parse_reply(answer.status, answer.headers, answer.body, sent_at),
+            body=wire.issue_body(key),
+        )
+
+    async def validate(self, token: Token) -> frozenset[str]:
+        """The ids of the roles that a living token has now. Raises IamError."""
+        value = token.value.reveal()
+        return await self._ask(
+            Operation.VALIDATE,
+            f"{self._endpoint.url}/auth/tokens?nocatalog",
+            lambda answer, _: wire.parse_validity(answer.status, answer.body),
+            headers={"X-Auth-Token": value, "X-Subject-Token": value},
+        )
+
+    async def projects(self, token: Token) -> tuple[Project, ...]:
+        """All projects of the token's user, following pages. Raises IamError."""
+        until = asyncio.get_running_loop().time() + LIST_PATIENCE * self._endpoint.timeout
+        headers = {"X-Auth-Token": token.value.reveal()}
+        url: str | None = f"{self._endpoint.url}/users/{quote(token.user.id, safe='')}/projects"
+        seen: set[str] = set()
+        rows: list[Project] = []
+        while url is not None:
+            if url in seen or len(seen) >= MAX_PAGES:
+                raise IamError(Fault.PROTOCOL, "IAM's project list does not end; is iam.url right?")
+            seen.add(url)
+            page, url = await self._ask(Operation.PROJECTS, url, self._page, headers=headers, until=until)
+            rows += page
+            if len(rows) > MAX_ROWS:
+                raise IamError(
+                    Fault.PROTOCOL, "IAM's project list is longer than 10,000 rows; is iam.url right?"
+                )
+        return tuple(rows)
+
+    def _page(self, answer: Answer, _: float) -> tuple[tuple[Project, ...], str | None]:
+        """One page, and where the next one is on our own origin."""
+        page, link = wire.parse_projects(answer.body)
+        if link is None:
+            return page, None
+        url = next_url(self._endpoint.url, link)
+        if url is None:
+            raise IamError(
+                Fault.PROTOCOL,
+                "IAM's project list goes on outside iam.url; set iam.url to the address IAM gives itself",
+            )
+        return page, url
+
+    async def _ask(
+        self,
+        operation: Operation,
+        url: str,
+        parse: Callable[[Answer, float], T],
+        headers: dict[str, str] | None = None,
+        body: bytes | None = None,
+        until: float = float("inf"),
+    ) -> T:
+        """One request, understood or refused, and told to the observer."""
+        sent_at = self._clock.now()
+        deadline = min(until, asyncio.get_running_loop().time() + self._endpoint.timeout)
+        try:
+            answer = await self._transport.exchange(
+                "GET" if body is None else "POST",
+                url,
+                {"Content-Type": "application/json", **(headers or {})},
+                body,
+                deadline,
+            )
+            if answer.status != _EXPECTED[operation]:
+                raise refusal(operation, answer.status, answer.headers, answer.body)
+            result = parse(answer, sent_at)
+        except IamError as error:
+            self._on_request(operation.value, error.fault.value, self._clock.now() - sent_at)
+            raise
+        self._on_request(operation.value, "ok", self._clock.now() - sent_at)
+        return result
