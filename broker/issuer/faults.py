@@ -15,7 +15,7 @@ from broker.issuer.headers import Headers, retry_after
 from broker.issuer.wire import is_keystone_error
 
 _X509_EXPIRED = 10
-_X509_HOSTNAME = 62
+_X509_OTHER_HOST = frozenset({62, 64})  # by name, by address
 
 
 class Operation(StrEnum):
@@ -117,7 +117,7 @@ def _misunderstood(status: int) -> str:
 def _tls(error: Exception, where: str) -> str:
     cause = error.certificate_error if isinstance(error, aiohttp.ClientConnectorCertificateError) else error
     code = cause.verify_code if isinstance(cause, ssl.SSLCertVerificationError) else None
-    if code == _X509_HOSTNAME:
+    if code in _X509_OTHER_HOST:
         return f"the certificate of {where} is for another host; is iam.url right?"
     if code == _X509_EXPIRED:
         return f"the certificate of {where} has expired; renew it, or check this host's clock"

@@ -41,6 +41,7 @@ def test_good_addresses(url: str):
         "https://iam.example.com:99999/v3",
         "https://iam.example.com:port/v3",
         "https://[::1/v3",
+        "https://[v1.a:b]/v3",
         "https://[fe80::1%25eth0]/v3",
         "https://iam.exa%6dple.com/v3",
         "https://이암.example.com/v3",

@@ -1,0 +1,118 @@
+"""Certificates: whom the broker believes to be IAM."""
+
+import asyncio
+import ssl
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import trustme
+
+from broker.core.errors import ConfigError, Fault
+from broker.issuer.keystone import Endpoint, Keystone
+from broker.issuer.transport import tls_context
+from tests.issuer.asking import KEY, CountingClock, asking, failure
+from tests.issuer.replies import issued, reply
+from tests.issuer.scripted import hang, scripted
+
+
+def served_by(certificate: trustme.LeafCert) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    certificate.configure_cert(context)
+    return context
+
+
+def file_of(ca: trustme.CA, folder: Path) -> Path:
+    path = folder / "ca.pem"
+    ca.cert_pem.write_to_path(str(path))
+    return path
+
+
+async def test_a_private_ca_is_trusted_when_named(tmp_path: Path):
+    ca = trustme.CA()
+    tls = served_by(ca.issue_cert("127.0.0.1"))
+    async with (
+        scripted(issued(), tls=tls) as server,
+        asking(server.url, ca_file=file_of(ca, tmp_path)) as keystone,
+    ):
+        assert (await keystone.issue(KEY)).lifetime == 12 * 3600
+
+
+@pytest.mark.parametrize("named", [True, False])
+async def test_a_stranger_gets_no_key(tmp_path: Path, named: bool):
+    """Neither another private CA nor the system's vouch for it; `insecure` does not change that."""
+    ca_file = file_of(trustme.CA(), tmp_path) if named else None
+    tls = served_by(trustme.CA().issue_cert("127.0.0.1"))
+    async with (
+        scripted(issued(), tls=tls) as server,
+        asking(server.url, ca_file=ca_file, insecure=True) as keystone,
+    ):
+        error = await failure(keystone.issue(KEY), Fault.UNAVAILABLE)
+    assert "not trusted" in error.detail
+    assert "iam.ca_file" in error.detail
+    assert server.requests == []
+
+
+async def test_a_certificate_for_another_host_is_refused(tmp_path: Path):
+    ca = trustme.CA()
+    tls = served_by(ca.issue_cert("other.example"))
+    async with (
+        scripted(issued(), tls=tls) as server,
+        asking(server.url, ca_file=file_of(ca, tmp_path)) as keystone,
+    ):
+        error = await failure(keystone.issue(KEY), Fault.UNAVAILABLE)
+    assert "for another host" in error.detail
+    assert server.requests == []
+
+
+async def test_an_expired_certificate_is_refused(tmp_path: Path):
+    ca = trustme.CA()
+    tls = served_by(ca.issue_cert("127.0.0.1", not_after=datetime(2020, 1, 1, tzinfo=UTC)))
+    async with (
+        scripted(issued(), tls=tls) as server,
+        asking(server.url, ca_file=file_of(ca, tmp_path)) as keystone,
+    ):
+        error = await failure(keystone.issue(KEY), Fault.UNAVAILABLE)
+    assert "has expired" in error.detail
+
+
+async def test_a_port_without_tls_is_named():
+    async def greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(reply("400 BAD REQUEST"))
+        writer.close()
+        await writer.wait_closed()
+
+    async with await asyncio.start_server(greet, "127.0.0.1", 0) as listener:
+        port = listener.sockets[0].getsockname()[1]
+        async with asking(f"https://127.0.0.1:{port}/v3") as keystone:
+            error = await failure(keystone.issue(KEY), Fault.UNAVAILABLE)
+    assert "TLS 1.2 or better" in error.detail
+
+
+async def test_a_handshake_that_hangs_ends_with_the_connect_timeout():
+    async with scripted(hang) as server:
+        endpoint = Endpoint(server.url.replace("http:", "https:"), timeout=60, connect_timeout=0.1)
+        async with asyncio.timeout(5), Keystone(endpoint, CountingClock()) as keystone:
+            error = await failure(keystone.issue(KEY), Fault.UNAVAILABLE)
+    assert "in time" in error.detail
+
+
+def test_nothing_older_than_tls_1_2_and_no_key_log(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "keys"))
+    context = tls_context(None)
+    assert context.minimum_version is ssl.TLSVersion.TLSv1_2
+    assert context.verify_mode is ssl.CERT_REQUIRED
+    assert context.check_hostname
+    assert not context.keylog_filename
+
+
+@pytest.mark.parametrize(
+    "content", [None, "", "-----BEGIN CERTIFICATE-----\nnot\n-----END CERTIFICATE-----\n"]
+)
+async def test_a_ca_file_that_is_none_is_told_at_the_start(tmp_path: Path, content: str | None):
+    path = tmp_path / "ca.pem"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(ConfigError, match=r"iam\.ca_file"):
+        async with asking("https://iam.test/v3", ca_file=path):
+            pass
