@@ -101,7 +101,10 @@ def _rejected(operation: Operation, status: int) -> str:
             f"IAM rejects the access key ({status}): it is deleted, expired or wrong, or its user or project is gone; "
             "create a new access key and replace it"
         )
-    return f"IAM rejects the token ({status}): it has ended or was revoked; a new one is needed"
+    return (
+        f"IAM rejects the token ({status}): it has ended or was revoked, or its key has access rules that leave this "
+        "request out; a new token is needed, or a key without access rules"
+    )
 
 
 def _misunderstood(status: int) -> str:
