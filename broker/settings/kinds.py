@@ -1,0 +1,116 @@
+"""The kinds of value that a setting may have; each says in our words what it wants, and never repeats what it got."""
+
+import grp
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator
+from pydantic_core import PydanticCustomError
+
+from broker.identity.sources import is_source
+from broker.settings import durations
+
+TOLD = "told"  # the type of an error that carries its own sentence
+NOT_TEXT = ("is not text", "put the value in quotes")
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+_MODE = re.compile(r"0?[0-7]{3}")
+# sun_path has 108 bytes, the last of them zero.
+_LONGEST_SOCKET = 107
+
+
+def told(what: str, remedy: str) -> PydanticCustomError:
+    """An error that `sentences` passes on as it is."""
+    return PydanticCustomError(TOLD, "{what}; {remedy}", {"what": what, "remedy": remedy})
+
+
+def duration(least: float, most: float) -> BeforeValidator:
+    """Seconds between two bounds, written in any form of `durations`."""
+
+    def check(value: object) -> float:
+        number = durations.seconds(value)
+        if number is None:
+            raise told("is not a duration", 'write it like 90, "90s", "15m", "12h" or "2d"')
+        if not least <= number <= most:
+            bounds = f"between {durations.shown(least)} and {durations.shown(most)}"
+            raise told("is out of bounds", f"choose a duration {bounds}")
+        return number
+
+    return BeforeValidator(check)
+
+
+def _text(check: Callable[[str], bool], what: str, remedy: str) -> AfterValidator:
+    def validate(value: str) -> str:
+        if not check(value):
+            raise told(what, remedy)
+        return value
+
+    return AfterValidator(validate)
+
+
+def _mode(value: object) -> object:
+    if isinstance(value, str) and _MODE.fullmatch(value):
+        return int(value, 8)
+    if isinstance(value, int) and not isinstance(value, bool):
+        raise told("is a number", 'write the mode as text, like "0660"')
+    raise told("is not a file mode", 'write it like "0660"')
+
+
+def _path(value: object) -> Path:
+    if not isinstance(value, str):
+        raise told(*NOT_TEXT)
+    if not value.startswith("/") or "\0" in value or value.endswith("/"):
+        raise told("is not the absolute path of a file", "begin with / and do not end with it")
+    return Path(value)
+
+
+def _socket(path: Path) -> Path:
+    if len(os.fsencode(path)) > _LONGEST_SOCKET:
+        raise told(f"is longer than {_LONGEST_SOCKET} bytes", "the kernel takes no longer path for a socket")
+    return path
+
+
+def _existing(path: Path) -> Path:
+    if not path.is_file():
+        raise told("names no file that exists", "create it or correct the path")
+    return path
+
+
+def _group(value: str) -> bool:
+    """A number is taken as it is: containers often have no line for it in /etc/group."""
+    if value.isascii() and value.isdigit():
+        return int(value) < 2**32 - 1
+    try:
+        grp.getgrnam(value)
+    except (KeyError, ValueError):
+        return False
+    return True
+
+
+Url = Annotated[
+    str, AfterValidator(lambda url: url.rstrip("/"))
+]  # judged in `urls`, which needs more than the url
+Mode = Annotated[int, BeforeValidator(_mode)]
+Name = Annotated[
+    str,
+    _text(
+        lambda name: _NAME.fullmatch(name) is not None,
+        "is not a name for an identity",
+        "use at most 63 of a-z, 0-9 and -, and begin with a letter or digit",
+    ),
+]
+SocketPath = Annotated[Path, BeforeValidator(_path), AfterValidator(_socket)]
+FilePath = Annotated[Path, BeforeValidator(_path), AfterValidator(_existing)]
+Group = Annotated[
+    str, _text(_group, "is no group of this host", "create the group, or give its name or number")
+]
+SourceWords = Annotated[
+    str,
+    _text(
+        is_source,
+        "is not a source of keys",
+        "give the absolute path of a directory, *.toml or *.json, or env:",
+    ),
+]

@@ -1,0 +1,69 @@
+"""Keys that are not in the tree: later ones are refused as such, others are answered with the nearest known key.
+
+A key that is ignored is worse than one that stops the broker: people would believe that a grant is in force.
+"""
+
+from difflib import get_close_matches
+
+from pydantic import BaseModel
+
+from broker.core.errors import Problem
+from broker.identity.fields import FIELDS
+from broker.settings.draft import Draft, Path, dotted
+from broker.settings.tree import Iam, Identity, Log, Serving, Settings, UnixListener
+
+_ROOMS: dict[str, type[BaseModel]] = {
+    "": Settings,
+    "iam": Iam,
+    "listen": UnixListener,
+    "identities": Identity,
+    "log": Log,
+    "serving": Serving,
+}
+# What the documentation promises and this version does not do yet.
+_LATER = {
+    "": {"grants", "refresh", "validation", "cache", "files", "s3"},
+    "listen": {"tcp", "identities", "serve"},
+    "identities": {"client_secret_file"},
+    "log": {"audit"},
+    "serving": {"lane", "limits", "hosts"},
+}
+
+
+def sections() -> set[str]:
+    """The keys at the top that mean something, now or later."""
+    return {*Settings.model_fields, *_LATER[""]}
+
+
+def is_later(path: Path) -> bool:
+    """Whether a later version knows this key."""
+    return path[-1] in _LATER.get(_room(path), ())
+
+
+def unknown(path: Path, draft: Draft) -> Problem:
+    """The problem with a key that this version does not know."""
+    where = draft.where(path)
+    if is_later(path):
+        return Problem(where, "is not supported by this version", "remove it")
+    return Problem(where, "is not a known setting", _remedy(path, draft))
+
+
+def _remedy(path: Path, draft: Draft) -> str:
+    room, key = _room(path), str(path[-1])
+    known = list(_ROOMS[room].model_fields)
+    if room == "identities" and key in FIELDS:
+        return "write the key into files of its own and name their directory in `keys`"
+    near = get_close_matches(key, known, 1, 0.5)
+    if not near:
+        return f"known here: {', '.join(known)}"
+    origin = draft.origin(path)
+    if origin is None or len(origin[1]) < len(path):
+        return f"did you mean `{dotted((*path[:-1], near[0]))}`?"
+    name, own = origin
+    parts = [*path[:-1], near[0], *own[len(path) :]]
+    prefix = name[: -len("__".join(map(str, own)))]
+    return f"did you mean {prefix}{'__'.join(map(str, parts)).upper()}?"
+
+
+def _room(path: Path) -> str:
+    return str(path[0]) if len(path) > 1 else ""

@@ -1,0 +1,67 @@
+"""Reads the settings: the file, over it the variables, under both the defaults; then checks all of it at once."""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from broker.core.errors import ConfigError, Problem
+from broker.identity.trouble import unopened
+from broker.settings.defaults import default_identity, default_listener
+from broker.settings.draft import Draft
+from broker.settings.known import unknown
+from broker.settings.sentences import problems_of
+from broker.settings.tree import Settings
+from broker.settings.urls import url_problems
+from broker.settings.variables import PREFIX, overlay
+
+DEFAULT_FILE = Path("/etc/kakaocloud-broker/broker.toml")
+
+
+def load(config: Path | None, environ: Mapping[str, str]) -> Settings:
+    """The settings of a broker started so; raises ConfigError with every problem found.
+
+    `config` is the file named on the command line. A file that was named must exist; the standard one need not.
+    """
+    draft = _drafted(config, environ)
+    overlay(draft, environ)
+    default_identity(draft, environ, DEFAULT_FILE)
+    default_listener(draft, environ)
+    for key in [key for key in draft.table if key not in Settings.model_fields]:
+        # Taken out here, because the class would take some names for instructions to itself (`_env_file`).
+        del draft.table[key]
+        draft.problems.append(unknown((key,), draft))
+    problems = [*draft.problems, *url_problems(draft)]
+    try:
+        settings = Settings.model_validate(draft.table)
+    except ValidationError as error:
+        raise ConfigError(*problems, *problems_of(error, draft)) from None
+    if problems:
+        raise ConfigError(*problems)
+    return settings
+
+
+def _drafted(config: Path | None, environ: Mapping[str, str]) -> Draft:
+    named = config or (Path(environ[f"{PREFIX}CONFIG"]) if environ.get(f"{PREFIX}CONFIG") else None)
+    path = named or DEFAULT_FILE
+    try:
+        with path.open("rb") as file:
+            return Draft(file=str(path), table=tomllib.load(file))
+    except FileNotFoundError as error:
+        if named is None:
+            return Draft(file=None)
+        problem = unopened(error, str(path))
+    except OSError as error:
+        problem = unopened(error, str(path))
+    except UnicodeDecodeError:
+        problem = Problem(str(path), "is not UTF-8 text", "save it as UTF-8")
+    except tomllib.TOMLDecodeError as error:
+        problem = Problem(str(path), f"is not TOML{_place(error)}", "correct the line")
+    raise ConfigError(problem)
+
+
+def _place(error: tomllib.TOMLDecodeError) -> str:
+    """Only where it is: the parser's own words may repeat what it read."""
+    _, at, place = str(error).rpartition("(at line ")
+    return f" (line {place.removesuffix(')')})" if at else " (it ends too early)"

@@ -1,0 +1,1 @@
+"""Settings from files and variables, and the sentences about broken ones."""

@@ -1,0 +1,267 @@
+"""Broken configurations, and the exact sentences they get; `F` stands for the file."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from broker.core.errors import ConfigError
+from broker.settings import load, loading
+
+P = "KAKAOCLOUD_BROKER_"
+CANARY = "canary-secret"
+GOOD = '[identities.default]\nkeys = ["/k"]\n[[listen]]\nunix = "/s"\n'
+EXPORT = "export KAKAOCLOUD_APPLICATION_CREDENTIAL_ID and KAKAOCLOUD_APPLICATION_CREDENTIAL_SECRET"
+OWN_FILES = "write the key into files of its own and name their directory in `keys`"
+DURATION = 'write it like 90, "90s", "15m", "12h" or "2d"'
+NOT_FILE = "is not the absolute path of a file; begin with / and do not end with it"
+NOT_SOURCE = "is not a source of keys; give the absolute path of a directory, *.toml or *.json, or env:"
+NOT_NAME = "is not a name for an identity; use at most 63 of a-z, 0-9 and -, and begin with a letter or digit"
+
+
+@pytest.fixture(autouse=True)
+def no_standard_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(loading, "DEFAULT_FILE", tmp_path / "standard.toml")
+
+
+def sentences(config: Path | None, environ: dict[str, str], base: Path) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        load(config, environ)
+    assert CANARY not in str(caught.value)
+    return str(caught.value).replace(str(base), "F").splitlines()
+
+
+FILES = [
+    ('[iam]\nurll = "x"\n', ["F, iam.urll: is not a known setting; did you mean `iam.url`?"]),
+    ("[lgo]\n", ["F, lgo: is not a known setting; did you mean `log`?"]),
+    (
+        "[zzzzzzzz]\n",
+        ["F, zzzzzzzz: is not a known setting; known here: iam, listen, identities, log, serving"],
+    ),
+    (
+        '[_env_file]\nx = "x"\n',
+        ["F, _env_file: is not a known setting; known here: iam, listen, identities, log, serving"],
+    ),
+    (
+        f'[iam]\n"{CANARY * 9}" = 1\n',
+        [
+            (
+                "F, iam.(a name too odd to show): is not a known setting; "
+                "known here: url, ca_file, insecure, timeout, connect_timeout"
+            )
+        ],
+    ),
+    *[
+        (f"[{name}]\n", [f"F, {name}: is not supported by this version; remove it"])
+        for name in ("refresh", "validation", "cache", "s3")
+    ],
+    ('[[grants]]\nidentity = "default"\n', ["F, grants: is not supported by this version; remove it"]),
+    ("[[files]]\n", ["F, files: is not supported by this version; remove it"]),
+    ('[log]\naudit = "off"\n', ["F, log.audit: is not supported by this version; remove it"]),
+    ("[serving]\nhosts = []\n", ["F, serving.hosts: is not supported by this version; remove it"]),
+    ('[[listen]]\ntcp = "[::1]:1"\n', ["F, listen[1].tcp: is not supported by this version; remove it"]),
+    ("[[listen]]\n", ["F, listen[1].unix: is missing; add it"]),
+    ('[[listen]]\nunix = "/s"\n', ["F, listen: names one socket twice; keep one of the two"]),
+    ('[[listen]]\nunix = "s"\n', [f"F, listen[1].unix: {NOT_FILE}"]),
+    (
+        f'[[listen]]\nunix = "/{"s" * 107}"\n',
+        ["F, listen[1].unix: is longer than 107 bytes; the kernel takes no longer path for a socket"],
+    ),
+    (
+        '[[listen]]\nunix = "/t"\nmode = 0o666\n',
+        ['F, listen[1].mode: is a number; write the mode as text, like "0660"'],
+    ),
+    (
+        '[[listen]]\nunix = "/t"\nmode = "u+rw"\n',
+        ['F, listen[1].mode: is not a file mode; write it like "0660"'],
+    ),
+    (
+        '[[listen]]\nunix = "/t"\ngroup = "no such group"\n',
+        ["F, listen[1].group: is no group of this host; create the group, or give its name or number"],
+    ),
+    ('[iam]\ntimeout = "500ms"\n', [f"F, iam.timeout: is not a duration; {DURATION}"]),
+    ("[iam]\ntimeout = 0\n", ["F, iam.timeout: is out of bounds; choose a duration between 0.1s and 5m"]),
+    ("[iam]\ntimeout = nan\n", [f"F, iam.timeout: is not a duration; {DURATION}"]),
+    ("[serving]\ndrain = true\n", [f"F, serving.drain: is not a duration; {DURATION}"]),
+    (
+        '[serving]\ndrain = "2h"\n',
+        ["F, serving.drain: is out of bounds; choose a duration between 0s and 1h"],
+    ),
+    (
+        '[iam]\ninsecure = "perhaps"\n',
+        ["F, iam.insecure: is neither true nor false; write true or false, without quotes in a file"],
+    ),
+    ("[iam]\nurl = 1\n", ["F, iam.url: is not text; put the value in quotes"]),
+    (
+        '[iam]\nurl = "http://iam.example/v3"\n',
+        ["F, iam.url: would send access keys unencrypted; use https://, or set iam.insecure for a test"],
+    ),
+    (
+        f'[iam]\nurl = "https://u:{CANARY}@iam.example/v3"\n',
+        ["F, iam.url: holds a user or a password; remove everything before the @"],
+    ),
+    (
+        '[iam]\nca_file = "/no/such/file"\n',
+        ["F, iam.ca_file: names no file that exists; create it or correct the path"],
+    ),
+    (
+        '[log]\nlevel = "loud"\n',
+        [("F, log.level: is not one of the words known here; choose 'debug', 'info', 'warning' or 'error'")],
+    ),
+    ('[identities.UP]\nkeys = ["/k"]\n', [f"F, identities.UP: {NOT_NAME}"]),
+    (f'[identities.{"a" * 64}]\nkeys = ["/k"]\n', [f"F, identities.(a name too odd to show): {NOT_NAME}"]),
+    ("[identities.a]\n", ["F, identities.a.keys: is missing; add it"]),
+    ("[identities.a]\nkeys = []\n", ["F, identities.a.keys: names no key; give one source of a key"]),
+    (
+        '[identities.a]\nkeys = ["/a", "/b"]\n',
+        ["F, identities.a.keys: names more than one key, which is not supported by this version; keep one"],
+    ),
+    (f'[identities.a]\nkeys = ["{CANARY}"]\n', [f"F, identities.a.keys[0]: {NOT_SOURCE}"]),
+    (
+        f'[identities.a]\nkeys = "{CANARY}"\n',
+        ["F, identities.a.keys: is not a list; write it in brackets, or as [[...]] where it holds tables"],
+    ),
+    (
+        f'[identities.a]\nkeys = ["/k"]\nsecret = "{CANARY}"\n',
+        [f"F, identities.a.secret: is not a known setting; {OWN_FILES}"],
+    ),
+    (
+        '[identities.a]\nkeys = ["/k"]\nclient_secret_file = "/x"\n',
+        ["F, identities.a.client_secret_file: is not supported by this version; remove it"],
+    ),
+    (
+        '[identities.a]\nkeys = ["/k"]\niam_url = "ftp://x"\n',
+        [
+            (
+                "F, identities.a.iam_url: is not an https:// address in plain ASCII; "
+                "write it like https://iam.kakaocloud.com/identity/v3"
+            )
+        ],
+    ),
+]
+
+
+@pytest.mark.parametrize(("addition", "told"), FILES)
+def test_a_broken_file(tmp_path: Path, addition: str, told: list[str]):
+    path = tmp_path / "broker.toml"
+    path.write_text(f"{GOOD}{addition}")
+    assert sentences(path, {}, path) == told
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b'a = 1\n[log\nlevel = "canary-secret"', "F: is not TOML (line 2, column 5); correct the line"),
+        (b'a = "canary-secret', "F: is not TOML (it ends too early); correct the line"),
+        (b"a = '\xff'", "F: is not UTF-8 text; save it as UTF-8"),
+    ],
+)
+def test_a_file_that_is_no_toml(tmp_path: Path, content: bytes, told: str):
+    path = tmp_path / "broker.toml"
+    path.write_bytes(content)
+    assert sentences(path, {}, path) == [told]
+
+
+def test_a_named_file_must_be_there(tmp_path: Path):
+    path = tmp_path / "gone.toml"
+    told = ["F: does not exist; create it or correct the path"]
+    assert sentences(path, {}, path) == told
+    assert sentences(None, {f"{P}CONFIG": str(path)}, path) == told
+    assert sentences(tmp_path, {}, tmp_path) == ["F: is a directory; name a file"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")
+def test_a_file_that_may_not_be_read(tmp_path: Path):
+    path = tmp_path / "broker.toml"
+    path.touch(0)
+    told = f"F: may not be read by uid {os.geteuid()}; let this user read it and enter every folder above it"
+    assert sentences(path, {}, path) == [told]
+
+
+@pytest.mark.parametrize(
+    ("environ", "told"),
+    [
+        ({f"{P}IAM__URLL": CANARY}, f"{P}IAM__URLL: is not a known setting; did you mean {P}IAM__URL?"),
+        ({f"{P}IMA__URL": CANARY}, f"{P}IMA__URL: is not a known setting; did you mean {P}IAM__URL?"),
+        ({f"{P}GRANTS": "[]"}, f"{P}GRANTS: is not supported by this version; remove it"),
+        ({f"{P}CACHE__PATH": "/x"}, f"{P}CACHE__PATH: is not supported by this version; remove it"),
+        ({f"{P}LOG__AUDIT": "off"}, f"{P}LOG__AUDIT: is not supported by this version; remove it"),
+        (
+            {f"{P}LISTEN": "[{"},
+            f"{P}LISTEN: is not JSON (line 1, column 3); lists and tables are written as JSON",
+        ),
+        (
+            {f"{P}LISTEN": "[" * 50_000},
+            f"{P}LISTEN: is not JSON; lists and tables are written as JSON",
+        ),
+        ({f"{P}LISTEN": "[]"}, f"{P}LISTEN: names no listener; give one, or leave it out for the default"),
+        (
+            {f"{P}LISTEN__0__UNIX": "/s"},
+            (
+                f"{P}LISTEN__0__UNIX: sets a part of a list, which is set whole; "
+                f"""set {P}LISTEN='[{{"unix": "/..."}}]'"""
+            ),
+        ),
+        ({f"{P}LISTEN": '[{"unix": "s"}]'}, f"{P}LISTEN, listen[0].unix: {NOT_FILE}"),
+        (
+            {f"{P}IAM__URL__X": "x"},
+            f"{P}IAM__URL__X: goes deeper than any setting; remove __X",
+        ),
+        ({f"{P}IAM": "1"}, f"{P}IAM: is not a table; write it as a table of settings"),
+        ({f"{P}SERVING__DRAIN": ""}, f"{P}SERVING__DRAIN: is not a duration; {DURATION}"),
+        (
+            {f"{P}IDENTITIES__DEFAULT__KEYS": "/k"},
+            f"{P}IDENTITIES__DEFAULT__KEYS: is not JSON (line 1, column 1); lists and tables are written as JSON",
+        ),
+        (
+            {f"{P}IAM__INSECURE": "no", f"{P}IAM__URL": "http://iam.example/v3"},
+            f"{P}IAM__URL: would send access keys unencrypted; use https://, or set iam.insecure for a test",
+        ),
+    ],
+)
+def test_a_broken_variable(tmp_path: Path, environ: dict[str, str], told: str):
+    path = tmp_path / "broker.toml"
+    path.write_text(GOOD)
+    assert sentences(path, environ, path) == [told]
+
+
+@pytest.mark.parametrize("word", ["true", "True", "1", "yes", "on"])
+def test_insecure_is_believed_in_every_word_that_the_tree_takes_for_true(tmp_path: Path, word: str):
+    path = tmp_path / "broker.toml"
+    path.write_text(GOOD)
+    assert load(path, {f"{P}IAM__INSECURE": word, f"{P}IAM__URL": "http://h/v3"}).iam.insecure
+
+
+def test_no_key_anywhere(tmp_path: Path):
+    run = {"RUNTIME_DIRECTORY": "/run/x"}
+    standard = tmp_path / "standard.toml"
+    remedy = f'{EXPORT}, or write [identities.default] with keys = ["/..."] into F'
+    assert sentences(None, run, standard) == [f"identities: names no access key; {remedy}"]
+    path = tmp_path / "broker.toml"
+    path.write_text("[log]\n")
+    assert sentences(path, run, path) == [f"F, identities: names no access key; {remedy}"]
+
+
+def test_openstacks_address_is_judged_too(tmp_path: Path):
+    environ = {
+        "OS_APPLICATION_CREDENTIAL_ID": "x",
+        "OS_AUTH_URL": "http://h:5000",
+        "RUNTIME_DIRECTORY": "/run/x",
+    }
+    told = "OS_AUTH_URL: would send access keys unencrypted; use https://, or set iam.insecure for a test"
+    assert sentences(None, environ, tmp_path) == [told]
+
+
+def test_every_problem_is_told_at_once(tmp_path: Path):
+    path = tmp_path / "broker.toml"
+    path.write_text('[lgo]\n[iam]\nurl = "http://h"\ntimeout = "x"\n[identities.a]\n[log]\nformat = 1\n')
+    told = sentences(path, {f"{P}LISTEN": "{", f"{P}SERVING__DRIAN": "1"}, path)
+    assert [line.partition(": ")[0] for line in told] == [
+        f"{P}LISTEN",
+        "F, lgo",
+        "F, iam.url",
+        "F, iam.timeout",
+        "F, identities.a.keys",
+        "F, log.format",
+        f"{P}SERVING__DRIAN",
+    ]
