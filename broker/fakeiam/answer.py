@@ -58,4 +58,4 @@ def html_error(status: int, headers: Mapping[str, str] | None = None) -> Answer:
         f"<!doctype html>\n<html lang=en>\n<title>{status} {title(status)}</title>\n<h1>{title(status)}</h1>\n"
         "<p>The request could not be answered. If you entered the URL manually please check your spelling.</p>\n"
     )
-    return Answer(status, text=text, content_type="text/html", headers=headers or {})
+    return Answer(status, text=text, content_type="text/html; charset=utf-8", headers=headers or {})

@@ -15,7 +15,6 @@ from broker.fakeiam.faults import Operation
 from broker.fakeiam.model import Claim, RefusedError, Token
 from broker.fakeiam.paging import page
 from broker.fakeiam.state import State
-from broker.fakeiam.tokens import UNAUTHORIZED
 
 SUBJECT: Final = "x-subject-token"  # lower case on the wire: KakaoCloud's lab scripts look for exactly that
 
@@ -62,7 +61,9 @@ def respond(state: State, handler: Handler, call: Call) -> Answer:
     try:
         return handler(state, call)
     except RefusedError as refused:
-        headers = {"WWW-Authenticate": f'Keystone uri="{call.base}"'} if refused.code == 401 else {}
+        if refused.code == 413:
+            return html_error(413)
+        headers = {"WWW-Authenticate": f'Keystone uri="{call.base}/v3"'} if refused.code == 401 else {}
         return keystone_error(refused.code, refused.message, headers)
 
 
@@ -106,7 +107,7 @@ def catalog(state: State, call: Call) -> Answer:
     """`GET /v3/auth/catalog`."""
     state.tokens.authenticate(call.auth)
     return Answer(
-        200, bodies.listing("catalog", bodies.catalog_list(state.realm, call.base), here=_here(call))
+        200, {"catalog": bodies.catalog_list(state.realm, call.base), "links": {"self": _here(call)}}
     )
 
 
@@ -129,6 +130,11 @@ def version(_state: State, call: Call) -> Answer:
     return Answer(200, {"version": bodies.version_body(call.base)})
 
 
+def not_allowed(_state: State, _call: Call) -> Answer:
+    """A known path with a method that it does not have."""
+    return Answer(405, {"message": "The method is not allowed for the requested URL."})
+
+
 def unknown(_state: State, _call: Call) -> Answer:
     """Any path that does not exist."""
     return html_error(404)
@@ -136,17 +142,18 @@ def unknown(_state: State, _call: Call) -> Answer:
 
 def _token(state: State, call: Call, status: int, token: Token, roles: frozenset[str]) -> Answer:
     tree = bodies.token_body(state.realm, token, roles, call.base, catalog="nocatalog" not in call.query)
-    return Answer(status, tree, headers={SUBJECT: token.text, "Vary": "X-Auth-Token"})
+    return Answer(status, tree, headers={SUBJECT: token.text})
 
 
 def _exchange(state: State, claim: Exchange | None) -> Answer:
     token = state.tokens.find(claim.token if claim else None)
     if token is None:
-        raise RefusedError(401, UNAUTHORIZED)
+        raise RefusedError(404, "Could not recognize Fernet token")
     state.tokens.roles(token)
     raise RefusedError(
         403,
-        "You are not authorized to perform the requested action: using a delegated token to create another token.",
+        "You are not authorized to perform the requested action: "
+        "Using a delegated token to create another token is not allowed.",
     )
 
 

@@ -103,9 +103,10 @@ def key_body(realm: Realm, key: Key, base: str) -> Tree:
         "project_id": key.project_id,
         "system": None,
         "expires_at": ends,
-        "unrestricted": False,
+        "unrestricted": None,
         "roles": [
-            {"id": realm.named_id(name), "name": name, "domain_id": None} for name in sorted(key.roles)
+            {"id": realm.named_id(name), "name": name, "domain_id": None, "description": None, "options": {}}
+            for name in sorted(key.roles)
         ],
         "links": {"self": f"{base}/v3/users/{key.user_id}/application_credentials/{key.id}"},
     }

@@ -2,13 +2,19 @@
 
 import json
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from broker.fakeiam.model import Claim, RefusedError
 from broker.fakeiam.realm import Realm
-from broker.fakeiam.tokens import UNAUTHORIZED
 
 Part = TypeVar("Part")
+_BLAME: Final = (
+    "The server could not comply with the request since it is either malformed or otherwise incorrect. "
+    "The client is assumed to be in error."
+)
+_NO_SCOPE: Final = (
+    "Error authenticating with application credential: Application credentials cannot request a scope."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,21 +28,28 @@ def read_claim(body: bytes, content_type: str | None, realm: Realm) -> Claim | E
     """What the client says; RefusedError 400 for a wrong shape, 401 for any scope and for other methods."""
     # KakaoCloud refuses a missing type since 2026-04-02; plain Keystone would let it pass.
     if content_type is None or content_type.partition(";")[0].strip().lower() != "application/json":
-        raise RefusedError(400, "Content-Type must be application/json.")
+        raise RefusedError(400, f"Content-Type must be application/json. {_BLAME}")
     auth = _part(_tree(body), "auth", dict)
     identity = _part(auth, "identity", dict)
     methods = _part(identity, "methods", list)
     if not all(isinstance(method, str) for method in methods):
-        raise RefusedError(400, "Invalid input for field 'methods': a list of strings is expected.")
-    if methods == ["application_credential"]:
-        claim: Claim | Exchange = _credential(_part(identity, "application_credential", dict), realm)
-    elif methods == ["token"]:
-        claim = Exchange(_part(_part(identity, "token", dict), "id", str))
-    else:
-        raise RefusedError(401, UNAUTHORIZED)
-    if "scope" in auth and isinstance(claim, Claim):
-        raise RefusedError(401, UNAUTHORIZED)
-    return claim
+        raise RefusedError(
+            400, f"Invalid input for field 'identity/methods': a list of strings is expected. {_BLAME}"
+        )
+    if "scope" in auth and not isinstance(auth["scope"], dict | str):
+        raise RefusedError(
+            400, f"Invalid input for field 'scope': an object or a string is expected. {_BLAME}"
+        )
+    match methods:
+        case ["application_credential"]:
+            claim = _credential(_part(identity, "application_credential", dict), realm)
+            if "scope" in auth:
+                raise RefusedError(401, _NO_SCOPE)
+            return claim
+        case ["token"]:
+            return Exchange(_part(_part(identity, "token", dict), "id", str))
+        case _:
+            raise RefusedError(401, "Attempted to authenticate with an unsupported method.")
 
 
 def _tree(body: bytes) -> dict[str, Any]:
@@ -44,16 +57,17 @@ def _tree(body: bytes) -> dict[str, Any]:
         tree = json.loads(body)
     # Deep nesting ends in RecursionError; it is the client's fault all the same.
     except (ValueError, RecursionError):
-        raise RefusedError(400, "Expecting to find valid JSON.") from None
+        raise RefusedError(400, f"Expecting to find valid JSON in request body. {_BLAME}") from None
     if not isinstance(tree, dict):
-        raise RefusedError(400, "Expecting to find a JSON object.")
+        raise RefusedError(400, f"Expecting to find valid JSON in request body. {_BLAME}")
     return tree
 
 
 def _credential(given: dict[str, Any], realm: Realm) -> Claim:
-    secret = _part(given, "secret", str)
+    # A secret that is missing or no text is a wrong one to Keystone: 401, not 400.
+    secret = given["secret"] if isinstance(given.get("secret"), str) else ""
     if "id" in given:
-        return Claim(secret, key_id=_part(given, "id", str))
+        return Claim(secret, key_id=str(given["id"]))
     name, user = _part(given, "name", str), _part(given, "user", dict)
     if "id" in user:
         return Claim(secret, name=name, user_id=_part(user, "id", str))
@@ -66,5 +80,5 @@ def _credential(given: dict[str, Any], realm: Realm) -> Claim:
 def _part(tree: dict[str, Any], name: str, kind: type[Part]) -> Part:
     part = tree.get(name)
     if not isinstance(part, kind):
-        raise RefusedError(400, f"Expecting to find {name} as {kind.__name__}: the server could not comply.")
+        raise RefusedError(400, f"Expecting to find {name} in request body. {_BLAME}")
     return part

@@ -21,17 +21,19 @@ class RefusedError(Exception):
 
 @dataclass(slots=True)
 class Project:
-    """A project; tokens issued for it up to `revoked_before` are dead for good."""
+    """A project."""
 
     id: str
     name: str
     enabled: bool = True
-    revoked_before: datetime | None = None
 
 
 @dataclass(slots=True)
 class User:
-    """A user with role names by project id; `home` is the project that its keys are made for."""
+    """A user with role names by project id; `home` is the project that its keys are made for.
+
+    Tokens issued up to `revoked_before` are dead for good.
+    """
 
     id: str
     name: str

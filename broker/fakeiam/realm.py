@@ -3,8 +3,8 @@
 Rules, as Keystone 30 has them:
 
 - A key is a snapshot: roles given to its owner later are not in it, roles taken away are lost to it.
-- Disabling a user or changing its password kills the tokens issued up to that second; so does disabling a
-  project (that one is inferred from Keystone's revocation events, and shows only after enabling it again).
+- Disabling a user or changing its password kills the tokens issued up to that second for good; a disabled project
+  that is enabled again has its old tokens back.
 - A deleted user or project takes its keys along.
 """
 
@@ -139,11 +139,8 @@ class Realm:
             user.revoked_before = self.clock()
 
     def set_project_enabled(self, project_id: str, *, enabled: bool) -> None:
-        """Enable or disable a project; disabling kills the tokens for it for good."""
-        project = self.project(project_id)
-        project.enabled = enabled
-        if not enabled:
-            project.revoked_before = self.clock()
+        """Enable or disable a project; its tokens are dead while it is disabled."""
+        self.project(project_id).enabled = enabled
 
     def change_password(self, user_id: str) -> None:
         """Kill the user's tokens as a changed password does; its keys stay good."""

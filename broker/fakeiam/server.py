@@ -37,10 +37,8 @@ _ROUTES: Final[tuple[tuple[str, str, Operation, api.Handler], ...]] = (
     ("GET", "/identity/v3/auth/catalog", Operation.READ, api.catalog),
     ("GET", "/identity/v3/users/{user}/application_credentials/{key}", Operation.READ, api.key),
     ("GET", "/identity", Operation.READ, api.versions),
-    ("GET", "/identity/", Operation.READ, api.versions),
     ("GET", "/identity/v3", Operation.READ, api.version),
-    ("GET", "/identity/v3/", Operation.READ, api.version),
-    ("*", "/{rest:.*}", Operation.UNKNOWN, api.unknown),
+    ("*", "/identity/v3/auth/tokens", Operation.UNKNOWN, api.not_allowed),
 )
 
 Observer = Callable[[str, str, int], None]
@@ -88,9 +86,11 @@ class FakeIam:
         app = web.Application(client_max_size=_BIGGEST_REQUEST)
         app.add_routes(control.routes(self.state))
         for method, path, operation, handler in _ROUTES:
-            app.router.add_route(method, path, self._way(operation, handler))
-            if method == "GET":
-                app.router.add_route("HEAD", path, self._way(operation, handler))
+            way = self._way(operation, handler)
+            for spelling in (path, f"{path}/"):
+                for verb in ("GET", "HEAD") if method == "GET" else (method,):
+                    app.router.add_route(verb, spelling, way)
+        app.router.add_route("*", "/{rest:.*}", self._way(Operation.UNKNOWN, api.unknown))
         # A client that hangs up must free the request that a fault holds.
         runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=1.0)
         await runner.setup()

@@ -2,6 +2,7 @@
 
 import socket
 import struct
+import uuid
 from datetime import datetime
 from email.utils import format_datetime
 from typing import Final
@@ -15,7 +16,13 @@ _PIECE: Final = 64 * 1024
 
 async def send(request: web.Request, answer: Answer, date: datetime) -> web.StreamResponse:
     """Send an answer with this `Date`; a cut one ends in the middle, then the connection is closed."""
-    headers = {**answer.headers, "Date": format_datetime(date, usegmt=True)}
+    request_id = f"req-{uuid.uuid4()}"
+    headers = {
+        "Vary": "X-Auth-Token",
+        "x-openstack-request-id": request_id,
+        **answer.headers,
+        "Date": format_datetime(date, usegmt=True),
+    }
     payload = answer.payload()
     if payload:
         headers["Content-Type"] = answer.content_type

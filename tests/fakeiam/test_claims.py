@@ -55,6 +55,7 @@ def test_parameters_of_the_content_type_are_fine(iam: FakeIam):
 @pytest.mark.parametrize(
     "text",
     [
+        body({"id": "i", "secret": "s"}, scope=None),
         b"",
         b"{",
         b"[]",
@@ -64,9 +65,6 @@ def test_parameters_of_the_content_type_are_fine(iam: FakeIam):
         b'{"auth": {"identity": {}}}',
         b'{"auth": {"identity": {"methods": [1]}}}',
         body("x"),
-        body({"id": "i"}),
-        body({"id": 1, "secret": "s"}),
-        body({"id": "i", "secret": None}),
         body({"name": "n", "secret": "s"}),
         body({"name": "n", "secret": "s", "user": {}}),
     ],
@@ -82,7 +80,14 @@ def test_other_methods_are_401(iam: FakeIam, methods: list[str]):
     assert code(iam, body({"id": "i", "secret": "s"}, methods)) == 401
 
 
-@pytest.mark.parametrize("scope", ["unscoped", {"project": {"id": "p"}}, None])
+@pytest.mark.parametrize("scope", ["unscoped", {"project": {"id": "p"}}, {}])
 def test_any_scope_is_401(iam: FakeIam, scope: object):
     """An application credential has its scope built in."""
     assert code(iam, body({"id": "i", "secret": "s"}, scope=scope)) == 401
+
+
+@pytest.mark.parametrize("credential", [{"id": "i"}, {"id": "i", "secret": None}, {"id": "i", "secret": 1}])
+def test_a_missing_secret_is_a_wrong_one(iam: FakeIam, credential: object):
+    """Keystone answers it like any wrong secret, and takes an id that is no text as an unknown one."""
+    assert read_claim(body(credential), JSON, iam.realm) == Claim("", key_id="i")
+    assert read_claim(body({"id": 1, "secret": "s"}), JSON, iam.realm) == Claim("s", key_id="1")

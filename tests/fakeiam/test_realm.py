@@ -27,6 +27,13 @@ def test_what_does_not_exist_is_said_plainly(iam: FakeIam):
         iam.realm.remove_role(iam.user.id, "x")
 
 
+def test_the_directory_is_bounded(iam: FakeIam, monkeypatch: pytest.MonkeyPatch):
+    """The control API cannot eat the host's memory."""
+    monkeypatch.setattr("broker.fakeiam.realm.MOST", 1)
+    with pytest.raises(ValueError, match="delete some"):
+        iam.realm.add_user()
+
+
 def test_the_initial_key_can_be_chosen():
     """A demo can hand the same key to two programs."""
     iam = FakeIam(key_id="a" * 32, key_secret="planted")

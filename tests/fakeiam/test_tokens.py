@@ -142,6 +142,14 @@ def test_enabling_a_user_does_not_revive_its_tokens(iam: FakeIam, clock: Clock):
     assert issue_code(iam, claim(iam.key)) == 201
 
 
+def test_enabling_a_project_revives_its_tokens(iam: FakeIam):
+    """Measured: unlike a disabled user, a disabled project is no revocation."""
+    token = iam.tokens.issue(claim(iam.key))
+    iam.realm.set_project_enabled(iam.user.home, enabled=False)
+    iam.realm.set_project_enabled(iam.user.home, enabled=True)
+    assert validate_code(iam, token) == 200
+
+
 def test_a_new_key_with_the_old_id_revives_nothing(iam: FakeIam):
     """A token belongs to a key, not to an id."""
     token = iam.tokens.issue(claim(iam.key))
@@ -151,25 +159,30 @@ def test_a_new_key_with_the_old_id_revives_nothing(iam: FakeIam):
 
 
 def test_a_key_with_access_rules_can_issue_but_not_look(iam: FakeIam):
-    """404 on its own validation, 401 everywhere else."""
+    """404 on its own validation, 401 on lists; but it may ask about another token of its user."""
     key = iam.realm.add_key(iam.user.id, access_rules=[AccessRule("r")])
     token = iam.tokens.issue(claim(key))
     assert validate_code(iam, token) == 404
+    plain = iam.tokens.issue(claim(iam.key))
+    assert iam.tokens.validate(token.text, plain.text) is plain
     with pytest.raises(RefusedError) as refused:
         iam.tokens.authenticate(token.text)
     assert refused.value.code == 401
 
 
 def test_validating_another_token(iam: FakeIam):
-    """Of the same user: yes; of another: 403; a dead or unknown one: 404 with its text."""
+    """Of the same user: yes; of another, or of none: 403; a dead or unknown one: 404 with its text."""
     mine, also_mine = (iam.tokens.issue(claim(iam.key)) for _ in range(2))
     other = iam.tokens.issue(claim(iam.realm.add_key(iam.realm.add_user().id)))
     assert iam.tokens.validate(mine.text, also_mine.text) is also_mine
-    for subject, code in ((other.text, 403), ("garbage", 404)):
+    gone = iam.realm.add_key(iam.user.id)
+    dead = iam.tokens.issue(claim(gone))
+    iam.realm.delete_key(gone.id)
+    for subject, code in ((other.text, 403), (None, 403), ("garbage", 404), (dead.text, 404)):
         with pytest.raises(RefusedError) as refused:
             iam.tokens.validate(mine.text, subject)
         assert refused.value.code == code
-        assert (subject in refused.value.message) == (code == 404)
+        assert (str(subject) in refused.value.message) == (code == 404)
 
 
 def test_garbage_is_401(iam: FakeIam):
@@ -177,6 +190,9 @@ def test_garbage_is_401(iam: FakeIam):
     for text in ("garbage", None):
         with pytest.raises(RefusedError) as refused:
             iam.tokens.validate(text, text)
+        assert refused.value.code == 401
+        with pytest.raises(RefusedError) as refused:
+            iam.tokens.authenticate(text)
         assert refused.value.code == 401
 
 
