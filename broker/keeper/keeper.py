@@ -97,8 +97,9 @@ class Keeper:
             if held is not None:
                 return held
             # While a flight is up, its landing wakes us; else nothing can change before the next try.
-            wake = until if lease.in_flight(self.lease) else self.next_try(now)
-            if now >= until or wake > until:
+            flying = lease.in_flight(self.lease)
+            wake = until if flying else self.next_try(now)
+            if now >= until or (wake >= until and not flying):
                 raise self.refusal(now)
             await self._clock.wait(self._changed, wake)
 

@@ -1,0 +1,97 @@
+"""L12: one identity's trouble is its own; L6: what all together may ask goes first to those who have nothing."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from broker.core.errors import Fault
+from broker.keeper.keeper import Allowance, Keeper, Setting
+from broker.keeper.keyring import Keyring
+from tests.core.builders import key
+from tests.fakes.clock import FakeClock, settle
+from tests.fakes.issuer import FakeIssuer, FakeSource
+
+
+class Ring:
+    """Several keepers, each with an IAM of its own, on one clock and one allowance."""
+
+    def __init__(self, *names: str) -> None:
+        self.clock = FakeClock()
+        setting = Setting(self.clock, "host", Allowance(self.clock.now()), lambda: 0.5)
+        self.issuers = {name: FakeIssuer(self.clock) for name in names}
+        self.ring = Keyring(
+            {
+                name: Keeper(name, FakeSource(key(name)), key(name), self.issuers[name], setting)
+                for name in names
+            },
+            self.clock,
+        )
+
+    async def tick(self, seconds: float = 0.0) -> None:
+        await self.clock.advance(seconds)
+        self.ring.observe()
+        await settle()
+
+
+TROUBLES = st.sampled_from(["hang", "break", *Fault])
+
+
+@settings(max_examples=30, deadline=None)
+@given(troubles=st.lists(TROUBLES, min_size=1, max_size=12), step=st.floats(1, 40))
+async def test_l12_the_healthy_one_never_waits_for_the_troubled_one(troubles, step):
+    ring = Ring("sick", "well")
+    sick, well = ring.issuers["sick"], ring.issuers["well"]
+    for trouble in troubles:
+        await ring.tick(step)
+        if trouble == "break" and sick.calls:
+            sick.break_down()
+        elif trouble != "hang" and sick.calls:
+            sick.fail(Fault(trouble))
+        if well.calls:
+            well.grant(life=120)
+            await settle()
+        held = await ring.ring["well"].token(ring.clock.now())
+        assert held.token.value.reveal() == f"token-{well.landed}"
+        assert held.span.deadline > ring.clock.now()
+    await ring.ring.aclose()
+
+
+async def test_l6_all_together_ask_no_more_than_the_common_allowance():
+    names = [f"id-{number:02}" for number in range(30)]
+    ring = Ring(*names)
+    await ring.tick()
+    assert sum(issuer.asked for issuer in ring.issuers.values()) == 20
+    await ring.tick(3)
+    assert sum(issuer.asked for issuer in ring.issuers.values()) == 23
+    await ring.ring.aclose()
+
+
+async def test_l6_who_has_nothing_goes_first():
+    names = [f"id-{number:02}" for number in range(25)]
+    ring = Ring(*names)
+    await ring.tick()
+    for name in names[:20]:
+        ring.issuers[name].grant(life=20)
+    await settle()
+    # All twenty are due again, five have nothing yet, and the allowance is spent but for five.
+    await ring.clock.advance(5)
+    ring.clock.at += 10.5
+    ring.ring["id-00"]._setting.allowance._bucket = type(ring.ring["id-00"]._setting.allowance._bucket)(
+        20, 5.0, ring.clock.at
+    )
+    ring.ring.observe()
+    await settle()
+    assert [ring.issuers[name].asked for name in names[20:]] == [1] * 5
+    await ring.ring.aclose()
+
+
+async def test_ready_means_that_every_identity_has_a_token():
+    ring = Ring("a", "b")
+    await ring.tick()
+    ring.issuers["a"].grant()
+    await settle()
+    assert not ring.ring.ready()
+    ring.issuers["b"].grant()
+    await settle()
+    assert ring.ring.ready()
+    assert list(ring.ring) == ["a", "b"]
+    await ring.ring.aclose()

@@ -1,0 +1,55 @@
+"""The tick comes, and it comes back after a tick that failed."""
+
+import asyncio
+import time
+
+from broker.keeper.ticker import ticking
+
+
+async def test_it_ticks_until_the_context_ends():
+    ticked = asyncio.Event()
+    count = 0
+
+    def tick() -> None:
+        nonlocal count
+        count += 1
+        if count == 2:
+            ticked.set()
+
+    async with asyncio.timeout(5), ticking(tick, every=0.01):
+        await ticked.wait()
+    after = count
+    await asyncio.sleep(0.05)
+    assert count == after
+
+
+async def test_a_tick_that_fails_is_followed_by_another():
+    ticked = asyncio.Event()
+    count = 0
+
+    def tick() -> None:
+        nonlocal count
+        count += 1
+        if count == 1:
+            raise ZeroDivisionError
+        ticked.set()
+
+    async with asyncio.timeout(5), ticking(tick, every=0.01):
+        await ticked.wait()
+
+
+async def test_a_loop_that_was_blocked_for_long_still_ticks_again():
+    """APScheduler's default drops a job that is more than a second late, for good."""
+    ticked = asyncio.Event()
+    blocked = False
+
+    def tick() -> None:
+        nonlocal blocked
+        if not blocked:
+            blocked = True
+            time.sleep(1.5)  # the very fault under test: the loop stands still
+        else:
+            ticked.set()
+
+    async with asyncio.timeout(10), ticking(tick, every=0.05):
+        await ticked.wait()
