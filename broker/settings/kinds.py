@@ -10,8 +10,8 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator
 from pydantic_core import PydanticCustomError
 
+from broker.core import durations
 from broker.identity.sources import is_source
-from broker.settings import durations
 
 TOLD = "told"  # the type of an error that carries its own sentence
 NOT_TEXT = ("is not text", "put the value in quotes")

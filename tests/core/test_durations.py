@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broker.settings.durations import seconds, shown
+from broker.core.durations import seconds, shown
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
