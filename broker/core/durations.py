@@ -27,3 +27,14 @@ def shown(number: float) -> str:
         if number and number % _SECONDS[unit] == 0:
             return f"{number / _SECONDS[unit]:.12g}{unit}"
     return f"{number:.12g}s"
+
+
+def rough(number: float) -> str:
+    """A number of seconds as people say it: its two largest units."""
+    left = int(number)
+    words: list[str] = []
+    for unit in ("d", "h", "m", "s"):
+        count, left = divmod(left, _SECONDS[unit])
+        if count or (unit == "s" and not words):
+            words.append(f"{count} {unit if unit != 'm' else 'min'}")
+    return " ".join(words[:2])

@@ -139,6 +139,12 @@ def next_try(lease: Lease, now: float) -> float:
     return ready if lease.trouble is None else max(ready, lease.trouble.next_try)
 
 
+def next_issue(lease: Lease, now: float) -> float:
+    """When IAM will be asked again: at the due point of what is held, or as soon as backoff and budget allow."""
+    due = now if lease.held is None else max(now, lease.held.span.due_at)
+    return max(due, next_try(lease, now))
+
+
 def decide(lease: Lease, now: float) -> Action:
     """What should be done at `now`; asking twice without acting gives the same answer."""
     if lease.held is not None and phase(lease, now) is Phase.EXPIRED:

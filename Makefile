@@ -1,0 +1,61 @@
+# make demo | make test | make check; `make help` lists them all.
+# Everything lands in .venv and .cache; `make clean` removes both.
+
+PYTHON ?= python3
+ARGS ?=
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format keystone lock clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+
+demo: .venv/runtime.stamp ## an emulated IAM and a broker, a token over the socket; ARGS=--once exits after showing it
+	@$(BIN)/broker demo $(ARGS)
+
+test: .venv/dev.stamp keystone ## every test that this machine can run, a real Keystone included
+	@rm -f .cache/coverage*
+	@$(BIN)/coverage run -m pytest $(ARGS)
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage report
+
+check: .venv/dev.stamp ## format, lint, types, architecture, and the tests that need no server: under a minute
+	@$(BIN)/ruff format --check --quiet
+	@$(BIN)/ruff check --quiet
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/pytest -q -m "not keystone and not e2e" $(ARGS)
+
+format: .venv/dev.stamp ## put the code into its form
+	@$(BIN)/ruff check --quiet --fix
+	@$(BIN)/ruff format --quiet
+
+keystone: ## install the real Keystone that the tests talk to, in a venv of its own
+	@$(PYTHON) tests/keystone/install.py
+
+# Exact versions with hashes and no index address: the host's own configuration says where packages come from.
+lock: .venv/dev.stamp ## write the lock files anew from pyproject.toml
+	@$(BIN)/pip install --quiet uv
+	@for lock in runtime dev; do \
+		test $$lock = dev && group="--group dev" || group=""; \
+		$(BIN)/uv pip compile pyproject.toml $$group --universal --python-version 3.11 --generate-hashes \
+			--no-header --no-annotate --quiet -o requirements/$$lock.lock; done
+	@$(BIN)/uv pip compile requirements/keystone.in --universal --python-version 3.11 --generate-hashes \
+		--no-header --no-annotate --quiet -o requirements/keystone.lock
+
+clean: ## remove what was built
+	@rm -rf .venv .cache .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+.venv/runtime.stamp: requirements/runtime.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "this needs Python 3.11 or newer; set PYTHON=python3.x")'
+	@echo "Setting up .venv ..."
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/runtime.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+.venv/dev.stamp: requirements/dev.lock .venv/runtime.stamp
+	@echo "Setting up the tools of development ..."
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	@touch $@

@@ -1,0 +1,69 @@
+"""The command line: one file a command, loaded only when it is the one that was asked for.
+
+Errors are one plain sentence on stderr with the remedy, never a traceback; exit codes are INTERFACE section 2's.
+"""
+
+import importlib
+import sys
+
+import click
+
+from broker import __version__
+from broker.client.failures import ClientError
+from broker.core.errors import ConfigError
+
+BAD_CONFIGURATION = 78
+
+# The command and its room; the short help stands here so that `broker --help` loads none of them.
+_COMMANDS = {
+    "run": ("broker.cli.run:run", "Run the daemon in the foreground."),
+    "token": ("broker.cli.token:token", "Print the token of an identity."),
+    "status": ("broker.cli.status:status", "Show what the broker holds."),
+    "demo": ("broker.cli.demo:demo", "Try it all with an emulated IAM; nothing is left behind."),
+    "fake-iam": ("broker.cli.fake_iam:fake_iam", "Run an emulated KakaoCloud IAM on loopback."),
+}
+
+
+class _Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        if cmd_name not in _COMMANDS:
+            return None
+        module, _, name = _COMMANDS[cmd_name][0].partition(":")
+        command = getattr(importlib.import_module(module), name)
+        return command if isinstance(command, click.Command) else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, short) for name, (_, short) in _COMMANDS.items()])
+
+
+@click.command(cls=_Commands)
+@click.version_option(__version__, prog_name="broker")
+def broker() -> None:
+    """Keep one good KakaoCloud API token per identity alive and serve it to local programs.
+
+    `broker demo` shows it all without a key; `broker run` starts the real thing.
+    """
+
+
+def main() -> None:
+    """Run the command line and exit with its code."""
+    try:
+        broker.main(prog_name="broker", standalone_mode=True)
+    except ConfigError as error:
+        for problem in error.problems:
+            click.echo(f"broker: {problem}", err=True)
+        sys.exit(BAD_CONFIGURATION)
+    except ClientError as error:
+        click.echo(f"broker: {error}", err=True)
+        sys.exit(error.exit_code)
+    except OSError as error:
+        place = f": {error.filename}" if error.filename else ""
+        click.echo(f"broker: {error.strerror or type(error).__name__}{place}", err=True)
+        sys.exit(1)

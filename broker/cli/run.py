@@ -1,0 +1,34 @@
+"""`broker run`: the daemon."""
+
+import asyncio
+import os
+from pathlib import Path
+
+import click
+
+from broker.app import run as serve
+from broker.hardening import close_memory
+from broker.identity.sources import Sources
+from broker.observability import logs
+from broker.settings import load
+
+
+@click.command()
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The settings; default: $KAKAOCLOUD_BROKER_CONFIG, else /etc/kakaocloud-broker/broker.toml if it exists.",
+)
+def run(config: Path | None) -> None:
+    r"""Run the daemon in the foreground; SIGTERM or SIGINT finishes what is in flight and exits 0.
+
+    \b
+    Example, with no file at all:
+      export KAKAOCLOUD_APPLICATION_CREDENTIAL_ID=... KAKAOCLOUD_APPLICATION_CREDENTIAL_SECRET=...
+      broker run
+    """
+    close_memory()
+    settings = load(config, os.environ)
+    logs.configure(settings.log.level, settings.log.format)
+    asyncio.run(serve(settings, Sources()))

@@ -1,0 +1,1 @@
+"""For programs that ask the broker: no part of the daemon is imported here."""

@@ -1,0 +1,19 @@
+"""What can end a client's request, each with its exit code (INTERFACE section 2)."""
+
+
+class ClientError(Exception):
+    """One plain sentence with the remedy."""
+
+    exit_code = 1
+
+
+class Unreachable(ClientError):
+    """There is no broker to ask, or it has no usable token."""
+
+    exit_code = 69
+
+
+class Denied(ClientError):
+    """The broker will not serve this caller."""
+
+    exit_code = 77
