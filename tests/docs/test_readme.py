@@ -1,0 +1,42 @@
+"""A newcomer finds every command, target and page that the README names."""
+
+import re
+from pathlib import Path
+
+import click
+import pytest
+
+from broker.cli.main import broker
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_named_exists(page):
+    context = click.Context(broker)
+    for name in re.findall(r"`?(?:\.venv/bin/)?\bbroker ([a-z][a-z-]+)(?=[ `\n])", _code(page.read_text())):
+        assert name in broker.list_commands(context)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_make_target_named_exists(page):
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    for name in re.findall(r"\bmake ([a-z-]+)", _code(page.read_text())):
+        assert name in targets
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_leads_somewhere(page):
+    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
+        assert target.startswith("https://") or (page.parent / target).exists()
+
+
+def test_the_readme_is_one_screen():
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 50
+
+
+def _code(text: str) -> str:
+    """What stands in code: indented blocks and back-ticks."""
+    blocks = [line for line in text.splitlines() if line.startswith("    ")]
+    return "\n".join([*blocks, *re.findall(r"`[^`\n]+`", text)]) + "\n"
