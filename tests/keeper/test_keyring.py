@@ -55,6 +55,21 @@ async def test_l12_the_healthy_one_never_waits_for_the_troubled_one(troubles, st
     await ring.ring.aclose()
 
 
+async def test_l12_ticks_alone_keep_the_healthy_one_fresh_beside_troubled_ones():
+    ring = Ring("broken", "hanging", "well")
+    well = ring.issuers["well"]
+    for second in range(300):
+        await ring.tick(1)
+        if ring.issuers["broken"].calls:
+            ring.issuers["broken"].fail()
+        if well.calls:
+            well.grant(life=60)
+        await settle()
+        held = ring.ring["well"].lease.held
+        assert second == 0 or (held is not None and held.span.deadline > ring.clock.now())
+    await ring.ring.aclose()
+
+
 async def test_l6_all_together_ask_no_more_than_the_common_allowance():
     names = [f"id-{number:02}" for number in range(30)]
     ring = Ring(*names)
