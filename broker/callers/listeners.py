@@ -3,7 +3,7 @@
 - The mode is the umask's at `bind`; a `chmod` afterwards would leave a moment in which anybody may connect.
 - A socket file that answers belongs to a living broker and is not touched. One that refuses is what a crash left and is
   replaced. Looking and replacing happen under a lock on the folder, so that two starts at once cannot both win.
-- At the end the file goes, unless somebody else's has taken its place.
+- At the end, and after a failure, the file goes, unless somebody else's has taken its place.
 """
 
 import contextlib
@@ -12,6 +12,7 @@ import grp
 import os
 import socket
 import stat
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,50 +21,72 @@ from broker.core.errors import ConfigError, Problem
 BACKLOG = 1024
 # How long a living owner may take to accept our look at it.
 PROBE_SECONDS = 1.0
+# A start holds the lock for much less. Whoever may read the folder can hold it, so nobody waits for it without end.
+LOCK_SECONDS = 5.0
+_LOCK_PAUSE = 0.02
 
 
 @contextlib.contextmanager
 def unix_listener(path: Path, mode: int, group: str | None = None) -> Iterator[socket.socket]:
     """A listening socket at `path` for as long as the context lasts. Raises ConfigError with the remedy."""
     try:
-        listener = _bound(path, mode, group)
+        listener, file = _bound(path, mode, group)
     except OSError as error:
         raise ConfigError(
             Problem(
                 str(path),
-                f"cannot listen there ({error.strerror})",
+                f"cannot listen there ({error.strerror or error})",
                 "choose a folder that this user may write",
             )
         ) from None
-    inode = path.stat().st_ino
     try:
         yield listener
     finally:
         listener.close()
-        with contextlib.suppress(FileNotFoundError):
-            if path.lstat().st_ino == inode:
-                path.unlink()
+        _remove(path, file)
 
 
-def _bound(path: Path, mode: int, group: str | None) -> socket.socket:
-    path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+def _bound(path: Path, mode: int, group: str | None) -> tuple[socket.socket, int]:
+    """The listening socket, and a descriptor of its file."""
+    with _umask(0o022):
+        path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     with _locked(path.parent):
         _make_room(path)
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         try:
-            umask = os.umask(0o777 & ~mode)
-            try:
+            with _umask(0o777 & ~mode):
                 listener.bind(str(path))
-            finally:
-                os.umask(umask)
-            if group is not None:
-                os.chown(path, -1, _gid(group))
-            # Only from here on can anybody connect.
-            listener.listen(BACKLOG)
+            try:
+                if group is not None:
+                    _give(path, group)
+                # Only from here on can anybody connect.
+                listener.listen(BACKLOG)
+                # Held open so that the number of this file goes to no other one while we compare by it.
+                return listener, os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+            except BaseException:
+                path.unlink(missing_ok=True)
+                raise
         except BaseException:
             listener.close()
             raise
-        return listener
+
+
+def _remove(path: Path, file: int) -> None:
+    """Remove the socket's file if it still is this one; never fails, for the broker ends all the same."""
+    # Under the lock, or a start might put its own file there between look and removal.
+    with contextlib.suppress(OSError, ConfigError), _locked(path.parent):
+        if os.path.samestat(path.lstat(), os.fstat(file)):
+            path.unlink()
+    os.close(file)
+
+
+@contextlib.contextmanager
+def _umask(umask: int) -> Iterator[None]:
+    before = os.umask(umask)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 @contextlib.contextmanager
@@ -71,10 +94,23 @@ def _locked(folder: Path) -> Iterator[None]:
     """Holds a lock on the folder itself, which needs no file that could be left behind."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        _lock(folder, descriptor)
         yield
     finally:
         os.close(descriptor)
+
+
+def _lock(folder: Path, descriptor: int) -> None:
+    until = time.monotonic() + LOCK_SECONDS
+    while True:
+        try:
+            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= until:
+                raise ConfigError(
+                    Problem(str(folder), "is locked by another process", "end that one (lslocks names it)")
+                ) from None
+            time.sleep(_LOCK_PAUSE)
 
 
 def _make_room(path: Path) -> None:
@@ -105,5 +141,15 @@ def _answers(path: Path) -> bool:
         return True
 
 
-def _gid(group: str) -> int:
-    return int(group) if group.isdigit() else grp.getgrnam(group).gr_gid
+def _give(path: Path, group: str) -> None:
+    try:
+        gid = int(group) if group.isdigit() else grp.getgrnam(group).gr_gid
+        os.chown(path, -1, gid)
+    except (KeyError, OSError):
+        raise ConfigError(
+            Problem(
+                str(path),
+                f"cannot be given to the group {group}",
+                "name a group of this host that the broker's user is in",
+            )
+        ) from None

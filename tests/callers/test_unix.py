@@ -1,0 +1,79 @@
+"""Who is on the other end, as the kernel wrote it down when the connection was made."""
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from broker.callers import unix
+from broker.callers.listeners import unix_listener
+from broker.core.access import Workload
+from tests.callers.folders import open_folder
+
+OURSELVES = Workload(os.getuid(), os.getgid(), os.getpid(), "here")
+
+STRANGER = """
+import os, socket, sys
+os.setgroups([])
+os.setgid(54322)
+os.setuid(54321)
+with socket.socket(socket.AF_UNIX) as connection:
+    connection.connect(sys.argv[1])
+    print(os.getpid(), flush=True)
+    connection.recv(1)
+"""
+
+
+def test_a_socketpair_is_ourselves():
+    ours, other = socket.socketpair()
+    with ours, other:
+        assert unix.prove(ours, "here") == OURSELVES
+
+
+def test_a_connection_is_ourselves_even_after_its_end(tmp_path: Path):
+    """The kernel wrote it down at `connect`; a peer that is gone is still the one that came."""
+    with unix_listener(tmp_path / "s", 0o600) as listener:
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(tmp_path / "s"))
+            connection, _ = listener.accept()
+        with connection:
+            assert unix.prove(connection, "here") == OURSELVES
+
+
+async def test_what_asyncio_shows_of_a_socket_will_do(tmp_path: Path):
+    proven: asyncio.Future[Workload | None] = asyncio.get_running_loop().create_future()
+
+    def met(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        proven.set_result(unix.prove(writer.get_extra_info("socket"), "here"))
+        writer.close()
+
+    with unix_listener(tmp_path / "s", 0o600) as listener:
+        async with await asyncio.start_unix_server(met, sock=listener):
+            _, writer = await asyncio.open_unix_connection(tmp_path / "s")
+            assert await proven == OURSELVES
+            writer.close()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="becoming another user needs root")
+def test_another_user_is_seen_as_that_user():
+    with open_folder() as folder:
+        path = folder / "s"
+        with unix_listener(path, 0o666) as listener:
+            listener.setblocking(True)
+            with subprocess.Popen([sys.executable, "-c", STRANGER, path], stdout=subprocess.PIPE) as stranger:
+                connection, _ = listener.accept()
+                with connection:
+                    assert stranger.stdout
+                    pid = int(stranger.stdout.readline())
+                    assert unix.prove(connection, str(path)) == Workload(54321, 54322, pid, str(path))
+
+
+@pytest.mark.parametrize("family", [socket.AF_UNIX, socket.AF_INET])
+def test_nobody_is_assumed_where_there_is_no_peer(family: int):
+    with socket.socket(family) as lonely:
+        assert unix.prove(lonely, "here") is None
+    assert unix.prove(lonely, "here") is None  # closed: the kernel says nothing at all
