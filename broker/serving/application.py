@@ -7,10 +7,7 @@ from broker.keeper.keyring import Keyring
 from broker.serving import health, tokens
 from broker.serving.context import CLOCK, DRAIN, KEYRING, POLICY, Policy
 from broker.serving.drain import Drain
-from broker.serving.gates import GATES
-
-# No request of ours has a body.
-LARGEST_BODY = 16 * 1024
+from broker.serving.gates import GATES, LARGEST_BODY
 
 
 def application(keyring: Keyring, policy: Policy, clock: Clock, drain: Drain) -> web.Application:

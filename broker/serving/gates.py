@@ -1,7 +1,7 @@
 """What every request passes before a handler sees it, in one order.
 
-drain (it counts), refusals (they are answered), prove (who calls). Health needs no caller; everything else takes the
-caller from `workload`, which refuses where the kernel proved none.
+drain (it counts), refusals (they are answered), size (what is too large is not read). Health needs no caller;
+everything else takes the caller from `workload`, which refuses where the kernel proved none.
 """
 
 from aiohttp import web
@@ -12,12 +12,23 @@ from broker.core.errors import Code, Refusal
 from broker.serving.context import DRAIN
 from broker.serving.problem import Handler, refusals
 
+# No request of ours has a body.
+LARGEST_BODY = 16 * 1024
+
 
 @web.middleware
 async def counted(request: web.Request, handler: Handler) -> web.StreamResponse:
     """A request in flight, for the drain."""
     with request.app[DRAIN].request():
         return await handler(request)
+
+
+@web.middleware
+async def sized(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Refuses by the size that is announced; handlers read no body, so the library would never look."""
+    if (request.content_length or 0) > LARGEST_BODY:
+        raise Refusal(Code.TOO_LARGE, "the request is too large; send no body")
+    return await handler(request)
 
 
 def workload(request: web.Request) -> Workload:
@@ -31,4 +42,4 @@ def workload(request: web.Request) -> Workload:
     return proven
 
 
-GATES = (counted, refusals)
+GATES = (counted, refusals, sized)

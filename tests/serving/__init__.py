@@ -1,0 +1,1 @@
+"""HTTP for workloads over a real Unix socket; time and IAM are the test's."""
