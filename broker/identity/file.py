@@ -21,6 +21,10 @@ def read(path: Path) -> AccessKey:
     """The key in the file as it stands now; raises ConfigError."""
     shown = str(path)
     if path.suffix not in SUFFIXES:
+        try:
+            path.stat()
+        except OSError as error:  # nothing is there, or hidden: renaming would not help
+            raise ConfigError(unopened(error, shown)) from None
         raise ConfigError(
             Problem(shown, "is neither a directory nor named *.toml or *.json", "rename the file")
         )

@@ -56,9 +56,10 @@ def test_a_large_file_is_not_read(tmp_path: Path, size: int):
     assert [told] == refusal(lambda: file.read(path), path)
 
 
-def test_a_file_is_missing(tmp_path: Path):
+@pytest.mark.parametrize("name", ["k.json", "directory"])
+def test_a_file_is_missing(tmp_path: Path, name: str):
     told = ": does not exist; create it or correct the path"
-    assert [told] == refusal(lambda: file.read(tmp_path / "k.json"), tmp_path / "k.json")
+    assert [told] == refusal(lambda: file.read(tmp_path / name), tmp_path / name)
 
 
 def test_bytes_that_are_no_text(tmp_path: Path):
