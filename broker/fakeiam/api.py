@@ -122,7 +122,8 @@ def key(state: State, call: Call) -> Answer:
 
 def versions(_state: State, call: Call) -> Answer:
     """`GET /identity`: 300, because there is a choice, of one."""
-    return Answer(300, {"versions": {"values": [bodies.version_body(call.base)]}})
+    tree = {"versions": {"values": [bodies.version_body(call.base)]}}
+    return Answer(300, tree, headers={"Location": f"{call.base}/v3/"})
 
 
 def version(_state: State, call: Call) -> Answer:
@@ -132,7 +133,8 @@ def version(_state: State, call: Call) -> Answer:
 
 def not_allowed(_state: State, _call: Call) -> Answer:
     """A known path with a method that it does not have."""
-    return Answer(405, {"message": "The method is not allowed for the requested URL."})
+    tree = {"message": "The method is not allowed for the requested URL."}
+    return Answer(405, tree, headers={"Allow": "DELETE, OPTIONS, POST, GET, HEAD"})
 
 
 def unknown(_state: State, _call: Call) -> Answer:

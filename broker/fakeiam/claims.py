@@ -49,6 +49,9 @@ def read_claim(body: bytes, content_type: str | None, realm: Realm) -> Claim | E
         case ["token"]:
             return Exchange(_part(_part(identity, "token", dict), "id", str))
         case _:
+            for method in methods:
+                if method not in identity:
+                    raise RefusedError(400, f"Expecting to find {method} in identity. {_BLAME}")
             raise RefusedError(401, "Attempted to authenticate with an unsupported method.")
 
 

@@ -5,7 +5,7 @@ Rules, as Keystone 30 has them:
 - A key is a snapshot: roles given to its owner later are not in it, roles taken away are lost to it.
 - Disabling a user or changing its password kills the tokens issued up to that second for good; a disabled project
   that is enabled again has its old tokens back.
-- A deleted user or project takes its keys along.
+- A deleted user takes its keys along; a deleted project leaves its keys behind, good for nothing.
 """
 
 from collections.abc import Callable, Iterable, Sized
@@ -124,10 +124,9 @@ class Realm:
         self.keys = {i: key for i, key in self.keys.items() if key.user_id != user_id}
 
     def delete_project(self, project_id: str) -> None:
-        """Delete a project with the roles and keys in it."""
+        """Delete a project with the roles in it."""
         self.project(project_id)
         del self.projects[project_id]
-        self.keys = {i: key for i, key in self.keys.items() if key.project_id != project_id}
         for user in self.users.values():
             user.roles.pop(project_id, None)
 

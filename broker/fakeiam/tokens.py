@@ -139,11 +139,13 @@ class Tokens:
     def granted(self, key: Key) -> frozenset[str]:
         """The role names that a token issued now for this key gets; RefusedError when it gets none."""
         user = self._realm.users[key.user_id]
-        project = self._realm.projects[key.project_id]
+        project = self._realm.projects.get(key.project_id)
         roles = key.roles & user.roles.get(key.project_id, set())
         expired = key.expires_at is not None and self._realm.clock() >= key.expires_at
         if expired or not user.enabled:
             raise RefusedError(401, UNAUTHORIZED)
+        if project is None:
+            raise RefusedError(404, f"Could not find project: {key.project_id}.")
         if not project.enabled:
             raise RefusedError(404, f"Unable to validate token because project {project.id} is disabled")
         if not roles:

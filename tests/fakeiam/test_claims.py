@@ -74,10 +74,17 @@ def test_a_wrong_shape_is_400(iam: FakeIam, text: bytes):
     assert code(iam, text) == 400
 
 
-@pytest.mark.parametrize("methods", [["password"], [], ["application_credential", "password"]])
+@pytest.mark.parametrize("methods", [["password"], ["dance"], ["application_credential", "password"]])
+def test_a_method_without_its_part_is_400(iam: FakeIam, methods: list[str]):
+    """Known or not: the shape comes first."""
+    assert code(iam, body({"id": "i", "secret": "s"}, methods)) == 400
+
+
+@pytest.mark.parametrize("methods", [["password"], [], ["token", "password"]])
 def test_other_methods_are_401(iam: FakeIam, methods: list[str]):
     """There are no passwords here."""
-    assert code(iam, body({"id": "i", "secret": "s"}, methods)) == 401
+    identity = {"methods": methods, "password": {}, "token": {"id": "t"}}
+    assert code(iam, json.dumps({"auth": {"identity": identity}}).encode()) == 401
 
 
 @pytest.mark.parametrize("scope", ["unscoped", {"project": {"id": "p"}}, {}])
