@@ -94,6 +94,9 @@ class FakeWorld:
     async def remove_user(self, who: Principal) -> None:
         self.iam.realm.delete_user(who.user_id)
 
+    async def remove_project(self, who: Principal) -> None:
+        self.iam.realm.delete_project(who.project_id)
+
     async def join_project(self, who: Principal) -> str:
         return self.iam.realm.join_project(who.user_id).id
 

@@ -93,6 +93,9 @@ class KeystoneWorld:
     async def remove_user(self, who: Principal) -> None:
         await self._admin("DELETE", f"/users/{who.user_id}")
 
+    async def remove_project(self, who: Principal) -> None:
+        await self._admin("DELETE", f"/projects/{who.project_id}")
+
     async def join_project(self, who: Principal) -> str:
         project = await self._add_project()
         await self._admin("PUT", await self._grant(project["id"], who.user_id, "member"))
