@@ -40,7 +40,7 @@ class Daemon:
         iam: Table,
         identities: Mapping[str, Table] | None = None,
         own: Mapping[str, str] | None = None,
-        level: str = "debug",
+        drain: float = 10.0,
     ) -> None:
         """`iam` and `identities` are tables of the settings; `own` is its environment beside what all have."""
         folder.mkdir(mode=0o755, exist_ok=True)
@@ -50,7 +50,11 @@ class Daemon:
         self._own = own
         self._child: asyncio.subprocess.Process | None = None
         self._stack = AsyncExitStack()
-        lines = [*_table("[iam]", iam), *_table("[log]", {"level": level})]
+        lines = [
+            *_table("[iam]", iam),
+            *_table("[log]", {"level": "debug"}),
+            *_table("[serving]", {"drain": drain}),
+        ]
         lines += _table("[[listen]]", {"unix": str(self.socket)})
         for name, identity in (identities or {}).items():
             lines += _table(f"[identities.{name}]", identity)
