@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from broker.client.address import trusted_owners
-from broker.client.failures import ClientError, Unreachable
+from broker.client.failures import Unreachable
 
 _UCRED = struct.Struct("3i")
 # No answer of the broker is larger.
@@ -24,13 +24,13 @@ class Answer:
     body: bytes
 
     def tree(self) -> dict[str, Any]:
-        """The JSON object that was sent. Raises ClientError when it is none."""
+        """The JSON object that was sent. Raises Unreachable when it is none: cut short, or not from a broker."""
         try:
             tree = json.loads(self.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             tree = None
         if not isinstance(tree, dict):
-            raise ClientError("what listens there is no broker; is KAKAOCLOUD_BROKER_URL right?")
+            raise Unreachable("what listens there is no broker; is KAKAOCLOUD_BROKER_URL right?")
         return tree
 
 

@@ -1,5 +1,6 @@
 """Getting a token within a time, and a status, with the broker's refusals as our failures."""
 
+import math
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -14,18 +15,25 @@ _LONGEST_WAIT = 30
 # What the answer may take beyond the wait that was asked for.
 _GRACE = 5.0
 _STATUS_TIMEOUT = 5.0
+# However soon a server says, it is not asked without a pause.
+_SHORTEST_PAUSE = 0.1
+_STRANGE = "the broker's answer is not understood; are client and broker of one version?"
+# What every row of a status has.
+_ROW = {"identity", "state", "stale", "expires_in", "project", "roles", "key", "last_fault", "next_try"}
 
 
 def token(environ: Mapping[str, str], identity: str | None, timeout: float) -> Answer:
     """The answer with a good token, waited for up to `timeout` seconds. Raises ClientError."""
     path, named = address.find(environ)
-    target = "/v1/token" if identity is None else f"/v1/identities/{quote(identity, safe='')}/token"
+    target = "/v1/token" if identity is None else _path_of(identity)
     until = time.monotonic() + timeout
     while True:
         left = max(0.0, until - time.monotonic())
         headers = {"Accept": "application/json", "Prefer": f"wait={min(int(left), _LONGEST_WAIT)}"}
-        answer = ask.get(path, target, headers, left + _GRACE, named=named)
+        answer = ask.get(path, target, headers, min(left, _LONGEST_WAIT) + _GRACE, named=named)
         if answer.status == 200:
+            if not isinstance(answer.tree().get("token"), str):
+                raise Unreachable(_STRANGE)
             return answer
         pause = _pause(answer)
         if pause is None or time.monotonic() + pause >= until:
@@ -40,9 +48,14 @@ def status(environ: Mapping[str, str]) -> list[dict[str, Any]]:
     if answer.status != 200:
         raise _failure(answer)
     rows = answer.tree().get("identities")
-    if not isinstance(rows, list):
-        raise ClientError("the broker's answer is not understood; are client and broker of one version?")
+    if not isinstance(rows, list) or not all(isinstance(row, dict) and row.keys() >= _ROW for row in rows):
+        raise Unreachable(_STRANGE)
     return rows
+
+
+def _path_of(identity: str) -> str:
+    # What is no text in this locale is still a name to ask for; the broker refuses it like any other unknown one.
+    return f"/v1/identities/{quote(identity, safe='', errors='surrogateescape')}/token"
 
 
 def _pause(answer: Answer) -> float | None:
@@ -50,7 +63,9 @@ def _pause(answer: Answer) -> float | None:
     if answer.status != 503:
         return None
     told = answer.tree().get("retry_after")
-    return float(told) if isinstance(told, int | float) else None
+    if not isinstance(told, int | float) or not math.isfinite(told):
+        return None
+    return max(_SHORTEST_PAUSE, float(told))
 
 
 def _failure(answer: Answer) -> ClientError:

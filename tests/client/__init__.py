@@ -1,0 +1,1 @@
+"""The client against brokers good and bad, on real sockets."""

@@ -1,0 +1,49 @@
+"""A server on a Unix socket that answers each connection with the bytes it is given."""
+
+import contextlib
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+Reply = bytes | None  # None: say nothing, and hold the connection
+
+
+def answered(status: int, body: object, *, head: str = "") -> bytes:
+    text = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return f"HTTP/1.1 {status} X\r\nContent-Length: {len(text)}\r\n{head}\r\n".encode() + text
+
+
+@contextlib.contextmanager
+def scripted(path: Path, *replies: Reply) -> Iterator[list[bytes]]:
+    """Answer the first connections as told, the later ones like the last; yields the requests seen so far."""
+    seen: list[bytes] = []
+    held: list[socket.socket] = []
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(str(path))
+    server.listen()
+
+    def serve() -> None:
+        # Shutting the socket down ends `accept` with an error: that is the end of this thread.
+        with contextlib.suppress(OSError):
+            for number in range(1000):
+                connection, _ = server.accept()
+                held.append(connection)
+                seen.append(connection.recv(65536))
+                reply = replies[min(number, len(replies) - 1)]
+                if reply is not None:
+                    with contextlib.suppress(OSError):
+                        connection.sendall(reply)
+                    connection.close()
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield seen
+    finally:
+        server.shutdown(socket.SHUT_RDWR)
+        thread.join()
+        server.close()
+        for connection in held:
+            connection.close()

@@ -1,0 +1,76 @@
+"""Where the broker is: what is named, else the first usual socket; never a silent way to TCP."""
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from broker.client import address
+from broker.client.failures import Unreachable
+
+
+def made(path: Path) -> Path:
+    path.parent.mkdir(parents=True)
+    path.touch()
+    return path
+
+
+def test_what_is_named_is_used_whether_or_not_it_is_there(tmp_path: Path):
+    system = made(tmp_path / "run/broker.sock")
+    environ = {address.VARIABLE: "unix:///nowhere/b.sock", "XDG_RUNTIME_DIR": str(tmp_path)}
+    assert address.find(environ, system) == (Path("/nowhere/b.sock"), True)
+
+
+def test_the_system_socket_comes_before_the_sessions(tmp_path: Path):
+    system, session = tmp_path / "run/broker.sock", tmp_path / "kakaocloud-broker/broker.sock"
+    environ = {"XDG_RUNTIME_DIR": str(tmp_path), "RUNTIME_DIRECTORY": str(tmp_path / "run")}
+    made(session)
+    assert address.find(environ, system) == (session, False)
+    made(system)
+    assert address.find(environ, system) == (system, False)
+    assert address.find({address.VARIABLE: "", **environ}, system) == (system, False)
+
+
+def test_the_runtime_directory_is_the_daemons_alone(tmp_path: Path):
+    made(tmp_path / "mine/broker.sock")
+    with pytest.raises(Unreachable):
+        address.find({"RUNTIME_DIRECTORY": str(tmp_path / "mine")}, tmp_path / "none.sock")
+
+
+def test_nothing_found_names_every_place_and_the_way_out(tmp_path: Path):
+    with pytest.raises(Unreachable) as caught:
+        address.find({"XDG_RUNTIME_DIR": "/session"}, tmp_path / "none.sock")
+    assert str(caught.value) == (
+        f"no broker is running (there is no {tmp_path}/none.sock or /session/kakaocloud-broker/broker.sock);"
+        " start it with `broker run`, or set KAKAOCLOUD_BROKER_URL"
+    )
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1:9780",
+        "https://broker",
+        "unix://relative/b.sock",
+        "unix:/one/slash",
+        "UNIX:///case",
+        "/run/b.sock",
+        "unix://",
+        "unix:///" + "x" * 107,
+        "unix:///" + "\u00e9" * 60,
+    ],
+)
+def test_a_name_that_is_no_way_to_a_socket_is_refused_before_anything_is_opened(url: str):
+    with pytest.raises(Unreachable, match=r"^KAKAOCLOUD_BROKER_URL ") as caught:
+        address.find({address.VARIABLE: url})
+    assert caught.value.exit_code == 69
+
+
+def test_trusted_are_root_ourselves_and_the_folders_owner(tmp_path: Path):
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / "s"))
+        assert address.trusted_owners(tmp_path / "s") == {0, os.getuid(), tmp_path.stat().st_uid}
+        if os.geteuid() == 0:
+            os.chown(tmp_path, 54321, 54321)
+            assert address.trusted_owners(tmp_path / "s") == {0, 54321}

@@ -1,0 +1,141 @@
+"""A token within a time: waiting and asking again while that makes sense, then the broker's reason as our failure."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from broker.client import address, fetch
+from broker.client.failures import ClientError, Denied, Unreachable
+from tests.client.scripted import Reply, answered, scripted
+
+GOOD = answered(200, {"token": "t"})
+
+
+def busy(retry_after: object) -> bytes:
+    problem = {"code": "iam_unavailable", "detail": "it is down", "retry_after": retry_after}
+    return answered(503, problem)
+
+
+class Time:
+    """A clock that only sleeping moves."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 0.0
+        self.slept: list[float] = []
+        monkeypatch.setattr(fetch, "time", self)
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        assert seconds >= 0
+        self.slept.append(seconds)
+        self.now += seconds
+
+
+@pytest.fixture
+def time(monkeypatch: pytest.MonkeyPatch) -> Time:
+    return Time(monkeypatch)
+
+
+def token(
+    path: Path, *replies: Reply, timeout: float = 5.0, identity: str | None = None
+) -> tuple[str, list[bytes]]:
+    """What came of it, a token or a failure, and the requests."""
+    with scripted(path, *replies) as seen:
+        try:
+            got = str(fetch.token({address.VARIABLE: f"unix://{path}"}, identity, timeout).tree()["token"])
+        except ClientError as error:
+            got = f"{error.exit_code} {error}"
+    return got, seen
+
+
+def waits(seen: list[bytes]) -> list[int]:
+    return [int(found[1]) for request in seen if (found := re.search(rb"Prefer: wait=(\d+)", request))]
+
+
+def test_busy_is_asked_again_when_told_until_the_token_comes(tmp_path: Path, time: Time):
+    got, seen = token(tmp_path / "s", busy(2), busy(1), GOOD, timeout=5)
+    assert (got, time.slept, waits(seen)) == ("t", [2, 1], [5, 3, 2])
+
+
+def test_a_time_to_come_back_beyond_the_timeout_ends_it_at_once(tmp_path: Path, time: Time):
+    got, seen = token(tmp_path / "s", busy(5), GOOD, timeout=5)
+    assert got == "69 no token: iam_unavailable: it is down; the broker tries again in 5 s"
+    assert (len(seen), time.slept) == (1, [])
+
+
+def test_the_last_reason_is_told_when_the_time_is_over(tmp_path: Path, time: Time):
+    got, seen = token(tmp_path / "s", busy(2), timeout=5)
+    assert got.startswith("69 no token: iam_unavailable: it is down")
+    assert (len(seen), time.slept) == (3, [2, 2])
+
+
+@pytest.mark.parametrize("told", [None, "soon", -5, 0, 1e400, -1e400, float("nan"), True])
+def test_a_strange_time_to_come_back_neither_breaks_nor_floods(tmp_path: Path, time: Time, told: object):
+    got, seen = token(tmp_path / "s", busy(told), timeout=1)
+    assert got.startswith("69 no token: iam_unavailable")
+    assert len(seen) <= 11
+    assert all(pause > 0 for pause in time.slept)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "expected"),
+    [
+        (403, "access_denied", "77 access_denied: why"),
+        (400, "identity_required", "1 identity_required: why"),
+        (500, "internal", "1 internal: why"),
+    ],
+)
+def test_other_refusals_are_final(tmp_path: Path, time: Time, status: int, code: str, expected: str):
+    got, seen = token(
+        tmp_path / "s", answered(status, {"code": code, "detail": "why", "retry_after": 1}), GOOD
+    )
+    assert (got, len(seen), time.slept) == (expected, 1, [])
+
+
+@pytest.mark.parametrize("body", [{}, {"token": None}, {"token": 1}, [], "token"])
+def test_a_200_without_a_token_is_no_token(tmp_path: Path, body: object):
+    got, _ = token(tmp_path / "s", answered(200, body))
+    assert got.startswith("69 ")
+
+
+def test_no_request_asks_or_waits_for_longer_than_the_broker_lets_one(tmp_path: Path):
+    """A timeout of ages is many requests, not one that no socket can time."""
+    got, seen = token(tmp_path / "s", GOOD, timeout=8.64e16)
+    assert (got, waits(seen)) == ("t", [30])
+
+
+@pytest.mark.parametrize(
+    ("identity", "path"),
+    [
+        (None, b"/v1/token"),
+        ("shop", b"/v1/identities/shop/token"),
+        ("../..", b"/v1/identities/..%2F../token"),
+        ("a?b#c d\r\n", b"/v1/identities/a%3Fb%23c%20d%0D%0A/token"),
+        ("\udcff", b"/v1/identities/%FF/token"),
+    ],
+)
+def test_a_name_stays_one_part_of_the_path(tmp_path: Path, identity: str | None, path: bytes):
+    _, seen = token(tmp_path / "s", GOOD, identity=identity)
+    assert seen[0].split()[1] == path
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"identities": 1}, {"identities": [1]}, {"identities": [{"identity": "a"}]}]
+)
+def test_a_status_that_is_not_understood_is_one_sentence(tmp_path: Path, body: object):
+    with (
+        scripted(tmp_path / "s", answered(200, body)),
+        pytest.raises(Unreachable, match="is not understood; are client and broker of one version"),
+    ):
+        fetch.status({address.VARIABLE: f"unix://{tmp_path}/s"})
+
+
+def test_a_status_that_is_refused_says_why(tmp_path: Path):
+    with (
+        scripted(tmp_path / "s", answered(403, {"code": "caller_unknown", "detail": "who"})),
+        pytest.raises(Denied, match="caller_unknown: who"),
+    ):
+        fetch.status({address.VARIABLE: f"unix://{tmp_path}/s"})
