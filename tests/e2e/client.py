@@ -59,3 +59,9 @@ async def client_of(socket: Path) -> AsyncIterator[Client]:
     timeout = aiohttp.ClientTimeout(total=TIMEOUT)
     async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
         yield Client(session)
+
+
+def connections(socket: Path) -> int:
+    """How many connections to this socket the kernel counts, those that wait to be accepted included."""
+    rows = Path("/proc/net/unix").read_text().splitlines()[1:]
+    return sum(row.endswith(f" {socket}") and row.split()[5] == "03" for row in rows)

@@ -11,7 +11,7 @@ import pytest
 
 from tests.contracts.fake_world import FakeWorld
 from tests.e2e import keys
-from tests.e2e.client import Answer
+from tests.e2e.client import Answer, connections
 from tests.e2e.conftest import Figures
 from tests.e2e.daemon import Daemon
 from tests.e2e.waiting import until
@@ -34,7 +34,7 @@ async def test_a_crowd_costs_one_issue(fault: str, tmp_path: Path, figures: Figu
             await _hang_up(daemon.socket)
 
             async def all_in() -> bool:
-                return _connections(daemon.socket) >= CROWD - 1
+                return connections(daemon.socket) >= CROWD - 1
 
             await until(all_in, 10, "all callers are connected")
             # Answered after all that came before it, so by then they wait.
@@ -67,9 +67,3 @@ async def _hang_up(socket: Path) -> None:
     await writer.drain()
     writer.close()
     await writer.wait_closed()
-
-
-def _connections(socket: Path) -> int:
-    """How many ends at this socket the kernel counts as connected."""
-    rows = Path("/proc/net/unix").read_text().splitlines()[1:]
-    return sum(row.endswith(f" {socket}") and row.split()[5] == "03" for row in rows)
