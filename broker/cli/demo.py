@@ -25,7 +25,7 @@ def demo(once: bool) -> None:
     """Start an emulated IAM and a broker, get a token over the socket, show the status; Ctrl-C ends it."""
     logs.configure("warning", "console")
     # A socket's path may have 107 bytes; some hosts have longer folders for what is temporary.
-    parent = None if len(tempfile.gettempdir()) < 60 else "/tmp"  # noqa: S108  the folder made there is our own
+    parent = None if len(os.fsencode(tempfile.gettempdir())) < 60 else "/tmp"  # noqa: S108  the folder made there is our own
     with tempfile.TemporaryDirectory(prefix="kakaocloud-broker-demo-", dir=parent) as folder:
         asyncio.run(_show(Path(folder), once=once))
 

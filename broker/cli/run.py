@@ -21,13 +21,13 @@ from broker.settings import load
     help="The settings; default: $KAKAOCLOUD_BROKER_CONFIG, else /etc/kakaocloud-broker/broker.toml if it exists.",
 )
 def run(config: Path | None) -> None:
-    r"""Run the daemon in the foreground; SIGTERM or SIGINT finishes what is in flight and exits 0.
+    """Run the daemon in the foreground; SIGTERM or SIGINT finishes what is in flight and exits 0.
 
     \b
     Example, with no file at all:
       export KAKAOCLOUD_APPLICATION_CREDENTIAL_ID=... KAKAOCLOUD_APPLICATION_CREDENTIAL_SECRET=...
       broker run
-    """
+    """  # noqa: D301  (click wants the backspace itself)
     close_memory()
     settings = load(config, os.environ)
     logs.configure(settings.log.level, settings.log.format)

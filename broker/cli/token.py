@@ -1,7 +1,6 @@
 """`broker token`: print a token; nothing else on stdout, so that `$(broker token)` is the token."""
 
 import os
-import sys
 
 import click
 
@@ -23,13 +22,13 @@ from broker.client import fetch
     "--timeout", type=Duration(), default="5s", show_default=True, help="How long to wait for a usable token."
 )
 def token(identity: str | None, form: str, timeout: float) -> None:
-    r"""Print the token of IDENTITY; without a name, of your only identity or the one called default.
+    """Print the token of IDENTITY; without a name, of your only identity or the one called default.
 
     \b
     Exit codes: 69 no broker or no usable token, 77 access denied.
     Example, with the token in no argument list:
       printf 'X-Auth-Token: %s' "$(broker token)" | curl -H @- https://...
-    """
+    """  # noqa: D301  (click wants the backspace itself)
     answer = fetch.token(os.environ, identity, timeout)
     text = answer.body.decode() if form == "json" else str(answer.tree()["token"])
-    sys.stdout.write(text + "\n")
+    click.echo(text)  # flushes, so that a full disk is an error here and not at the interpreter's end
