@@ -21,7 +21,7 @@ Event = MutableMapping[str, Any]
 
 def without_tokens(_logger: object, _method: str, event: Event) -> Event:
     """Every text of the event, whatever its depth, with tokens cut out."""
-    return {str(key): _cut(value) for key, value in event.items()}
+    return {_TOKEN.sub(_MASK, str(key)): _cut(value) for key, value in event.items()}
 
 
 def _cut(value: object) -> object:
@@ -30,7 +30,7 @@ def _cut(value: object) -> object:
     if isinstance(value, bool | int | float | None):
         return value
     if isinstance(value, dict):
-        return {str(key): _cut(item) for key, item in value.items()}
+        return {_TOKEN.sub(_MASK, str(key)): _cut(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_cut(item) for item in value]
     return _TOKEN.sub(_MASK, str(value))
@@ -59,6 +59,8 @@ def configure(level: str, form: Literal["json", "console"]) -> None:
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
         )
     )
+    # A line that cannot be formatted would be shown raw, with all its arguments, past both nets.
+    logging.raiseExceptions = False
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())

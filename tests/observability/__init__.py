@@ -1,0 +1,1 @@
+"""What operators read: valid lines, no secret in any of them, each change told once."""
