@@ -12,6 +12,9 @@ ISSUE_BURST = 5
 ISSUE_EVERY = 30.0  # seconds, or a tenth of the token's lifetime if that is shorter
 TOTAL_BURST = 20
 TOTAL_EVERY = 1.0
+# So much of the common burst is left to identities that are not in trouble, or many failing ones would use up what a
+# good one needs for its next token (L12).
+TOTAL_RESERVE = 5
 
 # The longest pause between two attempts, in seconds, by what the workloads have left. A refresh that is only due has
 # hours of grace; without a token, people are waiting.
@@ -41,9 +44,9 @@ class Bucket:
         gained = max(0.0, now - self.at) / every
         return replace(self, level=min(float(self.burst), self.level + gained), at=max(now, self.at))
 
-    def ready_at(self, now: float, every: float) -> float:
-        """The moment from which one request may leave: `now` itself if it may at once."""
-        missing = 1.0 - self.refilled(now, every).level
+    def ready_at(self, now: float, every: float, spare: float = 0.0) -> float:
+        """The moment from which one request may leave, and `spare` remain: `now` itself if it may at once."""
+        missing = 1.0 + spare - self.refilled(now, every).level
         # A rounding error must not make a caller wait for a moment that never comes.
         return now if missing <= 1e-9 else now + missing * every
 

@@ -19,7 +19,7 @@ from broker.core import budget, lease, timing
 from broker.core.budget import Bucket
 from broker.core.errors import CODE_OF_FAULT, Code, ConfigError, Fault, IamError, Refusal
 from broker.core.events import Event, Expired, Failed, Issued, KeyChanged, Started
-from broker.core.lease import Action, Lease
+from broker.core.lease import Action, Lease, Trouble
 from broker.core.model import AccessKey, Held, Reply
 from broker.core.ports import Clock, Issuer, KeySource
 from broker.core.timing import Phase
@@ -39,9 +39,10 @@ class Allowance:
     def __init__(self, now: float) -> None:
         self._bucket = Bucket.full(budget.TOTAL_BURST, now)
 
-    def ready_at(self, now: float) -> float:
-        """The moment from which one more request may leave."""
-        return self._bucket.ready_at(now, budget.TOTAL_EVERY)
+    def ready_at(self, now: float, trouble: Trouble | None) -> float:
+        """The moment from which one more request may leave; who has failed before leaves a reserve to the others."""
+        spare = budget.TOTAL_RESERVE if trouble and trouble.count else 0
+        return self._bucket.ready_at(now, budget.TOTAL_EVERY, spare)
 
     def spend(self, now: float) -> None:
         self._bucket = self._bucket.taken(now, budget.TOTAL_EVERY)
@@ -83,7 +84,7 @@ class Keeper:
         if action is Action.EXPIRE:
             self._become(Expired(now))
             action = lease.decide(self.lease, now)
-        if action is Action.ISSUE and self._setting.allowance.ready_at(now) <= now:
+        if action is Action.ISSUE and self._setting.allowance.ready_at(now, self.lease.trouble) <= now:
             self._setting.allowance.spend(now)
             self._become(Started(now))
             self._flight = asyncio.create_task(self._fly(self.lease.generation, self.key))
@@ -105,7 +106,7 @@ class Keeper:
 
     def next_try(self, now: float) -> float:
         """The earliest moment at which IAM may be asked again."""
-        return max(lease.next_try(self.lease, now), self._setting.allowance.ready_at(now))
+        return max(lease.next_try(self.lease, now), self._setting.allowance.ready_at(now, self.lease.trouble))
 
     def refusal(self, now: float) -> Refusal:
         """Why there is no token now, and when to come back."""
