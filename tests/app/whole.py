@@ -31,11 +31,11 @@ def settings(folder: Path, identities: Mapping[str, Mapping[str, object]], **tab
 
 
 @asynccontextmanager
-async def whole(folder: Path, iam: FakeIam, **tables: object) -> AsyncIterator[Broker]:
-    """A broker with the identity `default` for the emulator's own key."""
+async def whole(folder: Path, iam: FakeIam, patience: float = 10.0) -> AsyncIterator[Broker]:
+    """A broker with the identity `default` for the emulator's own key; IAM may take `patience` seconds to answer."""
     async with iam.serve() as url:
         keys = key_folder(folder / "keys", iam.key.id, iam.key.secret)
-        tree = settings(folder, {"default": {"keys": [str(keys)]}}, iam={"url": url}, **tables)
+        tree = settings(folder, {"default": {"keys": [str(keys)]}}, iam={"url": url, "timeout": patience})
         async with running(tree, Sources({}), BootClock()) as broker:
             yield broker
 

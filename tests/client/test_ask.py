@@ -103,7 +103,7 @@ def test_an_unnamed_socket_of_a_stranger_is_refused_before_a_byte_is_sent(named:
     """Whoever names it has looked; whoever found it has not."""
     with open_folder() as folder:
         path = folder / "s"
-        command = [sys.executable, "-c", STRANGER, path, "answer" if named else "listen"]
+        command = [sys.executable, "-c", STRANGER, str(path), "answer" if named else "listen"]
         with subprocess.Popen(command, stdout=subprocess.PIPE) as stranger:
             assert stranger.stdout
             assert stranger.stdout.readline() == b"listens\n"
@@ -121,7 +121,7 @@ def test_an_unnamed_socket_of_a_stranger_is_refused_before_a_byte_is_sent(named:
 def test_the_owner_of_the_folder_may_serve_there():
     with open_folder() as folder:
         os.chown(folder, 54321, 54321)
-        command = [sys.executable, "-c", STRANGER, folder / "s", "answer"]
+        command = [sys.executable, "-c", STRANGER, str(folder / "s"), "answer"]
         with subprocess.Popen(command, stdout=subprocess.PIPE) as owner:
             assert owner.stdout
             owner.stdout.readline()
