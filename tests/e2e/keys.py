@@ -16,7 +16,7 @@ def wrong(key: Key) -> Key:
 
 def directory(folder: Path, key: Key) -> str:
     """Method 1: a folder with `id` and `secret`. Called again, it corrects the files in place."""
-    folder.mkdir(mode=0o700, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     private(folder / "id", key.id)
     private(folder / "secret", key.secret)
     return str(folder)
@@ -32,7 +32,7 @@ def toml_by_name(path: Path, key: Key) -> str:
 
 def projected(folder: Path, key: Key) -> str:
     """A folder as Kubernetes mounts a Secret. Called again, it swaps the link `..data` at once to new files."""
-    folder.mkdir(mode=0o700, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     version = folder / f"..{len(list(folder.iterdir()))}"
     directory(version, key)
     link = folder / "..data_tmp"

@@ -47,7 +47,7 @@ async def test_a_certificate_of_an_unknown_ca_is_not_trusted(tmp_path: Path, fig
         key = await world.add_key(await world.add_user())
         identities = {"default": {"keys": [keys.directory(tmp_path / "key", key)]}}
         async with Daemon(tmp_path / "broker", iam={"url": world.url}, identities=identities) as daemon:
-            answer = await daemon.client.token(wait=5)
+            answer = await daemon.client.token(wait=1)
             assert answer.status == 503
             assert answer.body["code"] == "iam_unavailable"
             assert "iam.ca_file" in answer.body["detail"]
