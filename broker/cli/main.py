@@ -4,6 +4,7 @@ Errors are one plain sentence on stderr with the remedy, never a traceback; exit
 """
 
 import importlib
+import os
 import sys
 
 import click
@@ -66,4 +67,6 @@ def main() -> None:
     except OSError as error:
         place = f": {error.filename}" if error.filename else ""
         click.echo(f"broker: {error.strerror or type(error).__name__}{place}", err=True)
+        # What could not be written must not be tried once more at the interpreter's end, which would tell of it its way.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(1)

@@ -24,7 +24,9 @@ def find(environ: Mapping[str, str], system_socket: Path = SYSTEM_SOCKET) -> tup
         if place == named or not place.startswith("/"):
             raise Unreachable(f"{VARIABLE} must be unix:///PATH; this version has no other way to the broker")
         if len(os.fsencode(place)) > _LONGEST:
-            raise Unreachable(f"{VARIABLE} names a path of more than {_LONGEST} bytes, which no socket can have")
+            raise Unreachable(
+                f"{VARIABLE} names a path of more than {_LONGEST} bytes, which no socket can have"
+            )
         return Path(place), True
     usual = [system_socket]
     if runtime := environ.get("XDG_RUNTIME_DIR"):

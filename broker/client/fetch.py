@@ -29,7 +29,9 @@ def token(environ: Mapping[str, str], identity: str | None, timeout: float) -> A
     until = time.monotonic() + timeout
     while True:
         left = max(0.0, until - time.monotonic())
-        headers = {"Accept": "application/json", "Prefer": f"wait={min(int(left), _LONGEST_WAIT)}"}
+        # Whole seconds, upwards: an instant of the first one is always gone already.
+        wait = min(math.ceil(left), _LONGEST_WAIT)
+        headers = {"Accept": "application/json", "Prefer": f"wait={wait}"}
         answer = ask.get(path, target, headers, min(left, _LONGEST_WAIT) + _GRACE, named=named)
         if answer.status == 200:
             if not isinstance(answer.tree().get("token"), str):

@@ -130,6 +130,24 @@ async def test_at_the_end_nothing_is_left_running_or_lying_about(tmp_path: Path,
     await until(lambda: _descriptors() == descriptors)
 
 
+async def test_l3_a_flight_ends_with_the_broker_whatever_iam_does(tmp_path: Path):
+    """Ended, not left to its time-out: no task of a keeper is there once `running` is over."""
+    iam = FakeIam()
+    iam.faults.add("hang")
+    async with iam.serve() as url:
+        keys = key_folder(tmp_path / "keys", iam.key.id, iam.key.secret)
+        tree = settings(tmp_path, {"default": {"keys": [str(keys)]}}, iam={"url": url})
+        async with running(tree, Sources({}), BootClock()):
+            await until(lambda: iam.counters.issue_requests)
+            assert len(_flights()) == 1
+        assert _flights() == []
+
+
+def _flights() -> list[str]:
+    coroutines = [str(task.get_coro()) for task in asyncio.all_tasks()]
+    return [shown for shown in coroutines if "Keeper." in shown]
+
+
 async def _served(path: Path) -> None:
     assert (await get(path, "/v1/token", "Prefer: wait=30"))[0] == 200
 

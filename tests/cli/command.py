@@ -25,8 +25,8 @@ class Ended:
 
 
 def environment(changes: Mapping[str, str]) -> dict[str, str]:
-    """This process's environment without any broker or key in it."""
-    ours = ("KAKAOCLOUD_", "OS_", "XDG_RUNTIME_DIR", "RUNTIME_DIRECTORY")
+    """This process's environment without any broker or key in it, and with the interpreter's own buffers."""
+    ours = ("KAKAOCLOUD_", "OS_", "XDG_RUNTIME_DIR", "RUNTIME_DIRECTORY", "PYTHONUNBUFFERED")
     kept = {name: text for name, text in os.environ.items() if not name.startswith(ours)}
     return {**kept, "PYTHONWARNINGS": "default", **changes}
 

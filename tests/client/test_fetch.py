@@ -107,6 +107,12 @@ def test_no_request_asks_or_waits_for_longer_than_the_broker_lets_one(tmp_path: 
     assert (got, waits(seen)) == ("t", [30])
 
 
+@pytest.mark.parametrize(("timeout", "wait"), [(0, 0), (0.5, 1), (1, 1), (5, 5)])
+def test_the_broker_is_asked_to_wait_for_all_of_the_timeout(tmp_path: Path, timeout: float, wait: int):
+    """On the real clock, which has moved on when the request is written."""
+    assert waits(token(tmp_path / "s", GOOD, timeout=timeout)[1]) == [wait]
+
+
 @pytest.mark.parametrize(
     ("identity", "path"),
     [

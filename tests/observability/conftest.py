@@ -1,20 +1,5 @@
-"""Logging is the process's: each test gets it back as it was."""
+"""Every test here gives logging back as it was."""
 
-import logging
-from collections.abc import Iterator
+from tests.observability.restored import logging_as_it_was
 
-import pytest
-import structlog
-
-
-@pytest.fixture(autouse=True)
-def logging_as_it_was() -> Iterator[None]:
-    names = (None, "apscheduler", "asyncio", "aiohttp")
-    levels = {name: logging.getLogger(name).level for name in names}
-    handlers, shown = logging.getLogger().handlers[:], logging.raiseExceptions
-    yield
-    for name, level in levels.items():
-        logging.getLogger(name).setLevel(level)
-    logging.getLogger().handlers[:] = handlers
-    logging.raiseExceptions = shown
-    structlog.reset_defaults()
+__all__ = ["logging_as_it_was"]
