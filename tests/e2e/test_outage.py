@@ -40,10 +40,10 @@ async def test_a_good_token_is_served_to_its_end_and_not_beyond(
             return answer if answer.body["stale"] else None
 
         became_stale = await until(stale, LIFE, "the failed refresh shows")
-        assert (await broker("token", socket=daemon.socket)).out.strip() == held.body["token"]
         ready = await daemon.client.get("/readyz")
         assert ready.status == 200
         assert ready.body["identities"]["default"]["degraded"] == ["iam_unavailable"]
+        assert (await broker("token", socket=daemon.socket)).out.strip() == held.body["token"]
         last = became_stale
 
         async def ended() -> Answer | None:
