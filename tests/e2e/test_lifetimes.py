@@ -32,7 +32,10 @@ LIVES = 4
 PACE = 0.1  # seconds from one request to the next
 SAMPLE = 10  # one of so many answers is taken to Keystone
 LONG = os.environ.get("KAKAOCLOUD_BROKER_LONG") == "1"
-only_long = pytest.mark.skipif(not LONG, reason="twelve minutes; set KAKAOCLOUD_BROKER_LONG=1")
+only_long = (
+    pytest.mark.skipif(not LONG, reason="twelve minutes; set KAKAOCLOUD_BROKER_LONG=1"),
+    pytest.mark.timeout(900),
+)
 
 
 @dataclass(slots=True)
