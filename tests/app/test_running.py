@@ -131,16 +131,17 @@ async def test_at_the_end_nothing_is_left_running_or_lying_about(tmp_path: Path,
 
 
 async def test_l3_a_flight_ends_with_the_broker_whatever_iam_does(tmp_path: Path):
-    """Ended, not left to its time-out: no task of a keeper is there once `running` is over."""
+    """Ended as what it is, an end: no task of a keeper is there any more, and no fault is told of it."""
     iam = FakeIam()
     iam.faults.add("hang")
     async with iam.serve() as url:
         keys = key_folder(tmp_path / "keys", iam.key.id, iam.key.secret)
         tree = settings(tmp_path, {"default": {"keys": [str(keys)]}}, iam={"url": url})
-        async with running(tree, Sources({}), BootClock()):
+        async with running(tree, Sources({}), BootClock()) as broker:
             await until(lambda: iam.counters.issue_requests)
             assert len(_flights()) == 1
         assert _flights() == []
+        assert broker.keyring["default"].lease.trouble is None
 
 
 def _flights() -> list[str]:
