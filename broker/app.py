@@ -101,6 +101,7 @@ def read_keys(settings: Settings, sources: Sources) -> dict[str, tuple[KeySource
             found[name] = source, source.read()
         except ConfigError as error:
             problems += error.problems
+    sources.seal()
     if problems:
         raise ConfigError(*problems)
     return found

@@ -4,10 +4,12 @@
 link that is switched from one to the other.
 """
 
+import contextlib
 from collections.abc import MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from broker.core.errors import ConfigError
 from broker.core.model import AccessKey
 from broker.core.ports import KeySource
 from broker.identity import directory, file
@@ -42,6 +44,11 @@ class Sources:
     def of(self, words: str) -> KeySource:
         """The source that the configuration names; `words` have passed `is_source`."""
         return self._environment if words == ENVIRONMENT else PathSource(Path(words))
+
+    def seal(self) -> None:
+        """Take the secrets out of the environment even where no identity names it; a later `env:` still has its key."""
+        with contextlib.suppress(ConfigError):
+            self._environment.read()
 
 
 def is_source(words: str) -> bool:

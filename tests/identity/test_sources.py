@@ -32,6 +32,19 @@ def test_keys_are_compared_by_content(tmp_path: Path):
     assert one.read() == other.read()
 
 
+def test_a_secret_that_nobody_asked_for_does_not_stay_in_the_environment(tmp_path: Path):
+    environ = {"OS_APPLICATION_CREDENTIAL_ID": "an-id", "OS_APPLICATION_CREDENTIAL_SECRET": "made-up"}
+    sources = Sources(environ)
+    sources.of(str(tmp_path))
+    sources.seal()
+    assert "OS_APPLICATION_CREDENTIAL_SECRET" not in environ
+    assert sources.of("env:").read().label == "an-id"
+
+
+def test_sealing_an_environment_without_a_key_is_no_error():
+    Sources({}).seal()
+
+
 def test_the_environment_is_one_source_for_all_who_ask():
     """It can be read only once, so a second identity or a reload gets the same."""
     sources = Sources(
