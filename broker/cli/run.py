@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 from pathlib import Path
 
 import click
@@ -28,6 +29,8 @@ def run(config: Path | None) -> None:
       export KAKAOCLOUD_APPLICATION_CREDENTIAL_ID=... KAKAOCLOUD_APPLICATION_CREDENTIAL_SECRET=...
       broker run
     """  # noqa: D301  (click wants the backspace itself)
+    # Until the loop handles it, a reload asked for too early would end the process.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     close_memory()
     settings = load(config, os.environ)
     logs.configure(settings.log.level, settings.log.format)
