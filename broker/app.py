@@ -20,7 +20,7 @@ from broker import __version__
 from broker.callers.container import in_container
 from broker.callers.listeners import BACKLOG, unix_listener
 from broker.clock import BootClock
-from broker.core.access import OwnerOnly
+from broker.core.access import Owner, Policy
 from broker.core.errors import ConfigError, Problem
 from broker.core.model import AccessKey
 from broker.core.ports import Clock, KeySource
@@ -62,7 +62,7 @@ async def running(settings: Settings, sources: Sources, clock: Clock) -> AsyncIt
         stack.push_async_callback(keyring.aclose)
         keyring.observe()
         drain = Drain()
-        policy = OwnerOnly(os.getuid(), in_container())
+        policy = Policy(Owner(os.getuid(), in_container()))
         await _serve(application(keyring, policy, clock, drain), sockets, stack)
         await stack.enter_async_context(ticking(keyring.observe))
         yield Broker(keyring, drain)

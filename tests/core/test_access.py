@@ -1,8 +1,18 @@
-"""Without grants, the broker's own uid and this host's root may read; nobody else."""
+"""Permission fails closed: what no rule allows is refused."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from broker.core.access import OwnerOnly, Workload
+from broker.core.access import Grant, Owner, Policy, Workload
+
+SOCKET = "/run/x/broker.sock"
+TCP = "127.0.0.1:9780"
+OWNER = Owner(uid=1000, in_container=False)
+
+
+def caller(uid=1001, gid: int | None = 1001, *, pid=7, listener=SOCKET, groups: frozenset[int] = frozenset()):
+    return Workload(uid, gid, pid, listener, groups)
 
 
 @pytest.mark.parametrize(
@@ -11,12 +21,68 @@ from broker.core.access import OwnerOnly, Workload
         (1000, 7, False, True),
         (1000, 0, True, True),  # the pod's other containers run as the same uid
         (0, 7, False, True),
-        (0, 0, False, False),  # root of another pid namespace is somebody else's root
+        (0, 0, False, False),  # root of another pid namespace, or over TCP, may be somebody else's root
         (0, 7, True, False),
         (1001, 7, False, False),
         (65534, 7, False, False),
     ],
 )
-def test_owner_only(uid, pid, in_container, allowed):
-    policy = OwnerOnly(uid=1000, in_container=in_container)
-    assert policy.may_read(Workload(uid, uid, pid, "socket"), "default") is allowed
+def test_without_grants_the_owner_and_the_hosts_root_read_and_nobody_else(uid, pid, in_container, allowed):
+    policy = Policy(Owner(uid=1000, in_container=in_container))
+    assert policy.may_read(caller(uid, pid=pid), "default") is allowed
+    assert policy.may_view(caller(uid, pid=pid), "default") is allowed
+
+
+@pytest.mark.parametrize(
+    ("grant", "workload", "allowed"),
+    [
+        (Grant("default", users=frozenset({1001})), caller(1001), True),
+        (Grant("default", users=frozenset({1001})), caller(1002), False),
+        (Grant("other", users=frozenset({1001})), caller(1001), False),
+        (Grant("default", groups=frozenset({50})), caller(gid=50), True),
+        (Grant("default", groups=frozenset({50})), caller(groups=frozenset({50, 51})), True),
+        (Grant("default", groups=frozenset({50})), caller(gid=None), False),
+        (Grant("default", groups=frozenset({50})), caller(gid=51), False),
+        (Grant("default", users=frozenset({1001}), listeners=frozenset({TCP})), caller(listener=TCP), True),
+        (Grant("default", users=frozenset({1001}), listeners=frozenset({TCP})), caller(), False),
+        (Grant("default", listeners=frozenset({SOCKET}), anyone=True), caller(), True),
+        (Grant("default", listeners=frozenset({SOCKET}), anyone=True), caller(listener=TCP), False),
+        (Grant("default", anyone=True), caller(), False),
+        (Grant("default", listeners=frozenset({SOCKET})), caller(), False),
+        (Grant("default"), caller(), False),
+    ],
+)
+def test_a_grant_allows_what_it_names(grant, workload, allowed):
+    assert Policy(OWNER, (grant,)).may_read(workload, "default") is allowed
+
+
+@pytest.mark.parametrize("uid", [0, 1000])
+def test_with_grants_the_owner_and_root_keep_the_view_but_not_the_token(uid):
+    policy = Policy(OWNER, (Grant("default", users=frozenset({1001})),))
+    assert not policy.may_read(caller(uid), "default")
+    assert policy.may_view(caller(uid), "default")
+    assert not policy.may_view(caller(1002), "default")
+
+
+@given(uid=st.sampled_from([0, 1000, 1001]), anyone=st.booleans())
+def test_nothing_reaches_past_the_limit_of_a_listener(uid, anyone):
+    grant = Grant("secret", users=frozenset({uid}), listeners=frozenset({SOCKET}), anyone=anyone)
+    for grants in ((), (grant,)):
+        policy = Policy(OWNER, grants, limits={SOCKET: frozenset({"public"})})
+        assert not policy.may_read(caller(uid), "secret")
+        assert not policy.may_view(caller(uid), "secret")
+
+
+@given(
+    users=st.frozensets(st.integers(0, 5)),
+    groups=st.frozensets(st.integers(0, 5)),
+    uid=st.integers(0, 5),
+    gid=st.none() | st.integers(0, 5),
+    more=st.frozensets(st.integers(0, 5)),
+)
+def test_a_right_comes_from_a_named_user_or_a_named_group_and_from_nothing_else(
+    users, groups, uid, gid, more
+):
+    workload = caller(uid, gid, groups=more)
+    granted = Policy(OWNER, (Grant("default", users=users, groups=groups),)).may_read(workload, "default")
+    assert granted is (uid in users or gid in groups or bool(more & groups))

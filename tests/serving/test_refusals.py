@@ -8,7 +8,7 @@ from subprocess import PIPE
 
 import pytest
 
-from broker.core.access import OwnerOnly, Workload
+from broker.core.access import Owner, Policy, Workload
 from broker.observability import logs
 from tests.callers.folders import open_folder
 from tests.serving.house import Answer, house
@@ -92,7 +92,7 @@ async def test_a_defect_shows_nothing_to_the_caller_and_is_redacted_in_the_log(
 @pytest.mark.skipif(os.geteuid() != 0, reason="calling as another user needs root")
 async def test_another_user_is_denied_everything_but_health():
     with open_folder() as folder:
-        policy = OwnerOnly(os.getuid(), in_container=False)
+        policy = Policy(Owner(os.getuid(), in_container=False))
         async with house(folder, "default", policy=policy) as broker:
             await broker.issued()
             assert (await broker.get("/v1/token")).status == 200
