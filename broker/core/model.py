@@ -4,7 +4,8 @@ Times that IAM wrote stay the strings it wrote, so that they can be passed on un
 is seconds on its own clock (see `timing`).
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from broker.core.secret import Secret
@@ -61,6 +62,7 @@ class Token:
     project: Named
     roles: tuple[Named, ...]
     key_expires_at: str | None  # the access key's own end, where IAM tells it
+    body: bytes = field(repr=False)  # IAM's whole answer, to be passed on; the token itself is not in it
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +83,5 @@ class Held:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Project:
-    """One row of the user's project list."""
-
-    id: str
-    name: str
-    domain_id: str | None
-    enabled: bool
+# One row of a list, such as the user's projects, as Keystone gave it; `id` and `name` are texts.
+Row = Mapping[str, object]

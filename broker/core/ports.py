@@ -4,7 +4,7 @@ from collections.abc import Awaitable
 from datetime import datetime
 from typing import Protocol
 
-from broker.core.model import AccessKey, Project, Reply, Token
+from broker.core.model import AccessKey, Reply, Row, Token
 
 
 class Clock(Protocol):
@@ -50,6 +50,6 @@ class Issuer(Protocol):
         """
         ...
 
-    async def projects(self, token: Token) -> tuple[Project, ...]:
-        """All projects of the token's user, following pages."""
+    async def projects(self, token: Token) -> tuple[Row, ...]:
+        """All projects of the token's user as Keystone gives them, following pages."""
         ...

@@ -11,7 +11,7 @@ from typing import Self, TypeVar
 from urllib.parse import quote
 
 from broker.core.errors import Fault, IamError
-from broker.core.model import AccessKey, Project, Reply, Token
+from broker.core.model import AccessKey, Reply, Row, Token
 from broker.core.ports import Clock
 from broker.issuer import wire
 from broker.issuer.address import next_url
@@ -73,13 +73,13 @@ class Keystone:
             headers={"X-Auth-Token": value, "X-Subject-Token": value},
         )
 
-    async def projects(self, token: Token) -> tuple[Project, ...]:
+    async def projects(self, token: Token) -> tuple[Row, ...]:
         """All projects of the token's user, following pages. Raises IamError."""
         until = asyncio.get_running_loop().time() + LIST_PATIENCE * self._endpoint.timeout
         headers = {"X-Auth-Token": token.value.reveal()}
         url: str | None = f"{self._endpoint.url}/users/{quote(token.user.id, safe='')}/projects"
         seen: set[str] = set()
-        rows: list[Project] = []
+        rows: list[Row] = []
         while url is not None:
             if url in seen or len(seen) >= MAX_PAGES:
                 raise IamError(Fault.PROTOCOL, "IAM's project list does not end; is iam.url right?")
@@ -92,7 +92,7 @@ class Keystone:
                 )
         return tuple(rows)
 
-    def _page(self, answer: Answer, _: float) -> tuple[tuple[Project, ...], str | None]:
+    def _page(self, answer: Answer, _: float) -> tuple[tuple[Row, ...], str | None]:
         """One page, and where the next one is on our own origin."""
         page, link = wire.parse_projects(answer.body)
         if link is None:

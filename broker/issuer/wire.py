@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import NoReturn
 
 from broker.core.errors import Fault, IamError
-from broker.core.model import AccessKey, KeyById, Named, Project, Reply, Token
+from broker.core.model import AccessKey, KeyById, Named, Reply, Row, Token
 from broker.core.secret import Secret
 from broker.core.timing import FLOOR, lifetime
 from broker.issuer.headers import Headers, date, sole
@@ -62,6 +62,7 @@ def parse_reply(status: int, headers: Headers, body: bytes, sent_at: float) -> R
         project=_named(_object(token, "project")),
         roles=_roles(token),
         key_expires_at=_key_end(token),
+        body=body,
     )
     return Reply(token=parsed, lifetime=life, sent_at=sent_at, date=iam_clock)
 
@@ -73,7 +74,7 @@ def parse_validity(status: int, body: bytes) -> frozenset[str]:
     return frozenset(role.id for role in _roles(_object(_document(body), "token")))
 
 
-def parse_projects(body: bytes) -> tuple[tuple[Project, ...], str | None]:
+def parse_projects(body: bytes) -> tuple[tuple[Row, ...], str | None]:
     """One page of the project list and the link to the next, as IAM wrote it."""
     document = _document(body)
     projects = tuple(_project(row) for row in _rows(document, "projects"))
@@ -134,7 +135,7 @@ def _rows(parent: dict[str, object], key: str) -> list[dict[str, object]]:
     return rows
 
 
-def _text(parent: dict[str, object], key: str) -> str:
+def _text(parent: Row, key: str) -> str:
     value = parent.get(key)
     # JSON can spell half a character, which no later encoder could write.
     if not isinstance(value, str) or _SURROGATE.search(value):
@@ -142,7 +143,7 @@ def _text(parent: dict[str, object], key: str) -> str:
     return value
 
 
-def _named(row: dict[str, object]) -> Named:
+def _named(row: Row) -> Named:
     if not _ID.fullmatch(ident := _text(row, "id")):
         _odd("it has an id that is no id")
     return Named(ident, _text(row, "name"))
@@ -152,13 +153,9 @@ def _roles(token: dict[str, object]) -> tuple[Named, ...]:
     return tuple(_named(row) for row in _rows(token, "roles"))
 
 
-def _project(row: dict[str, object]) -> Project:
-    named = _named(row)
-    enabled = row.get("enabled", True)
-    if not isinstance(enabled, bool):
-        _odd("its enabled is neither true nor false")
-    domain_id = None if row.get("domain_id") is None else _text(row, "domain_id")
-    return Project(named.id, named.name, domain_id, enabled)
+def _project(row: Row) -> Row:
+    _named(row)
+    return row
 
 
 def _instant(text: str) -> datetime | None:

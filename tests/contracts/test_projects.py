@@ -14,10 +14,10 @@ async def test_the_only_project(world: World, iam: Keystone):
 
     projects = await iam.projects((await iam.issue(by_id(await world.add_key(who)))).token)
 
-    assert [(project.id, project.name, project.enabled) for project in projects] == [
+    assert [(project["id"], project["name"], project["enabled"]) for project in projects] == [
         (who.project_id, who.project_name, True)
     ]
-    assert projects[0].domain_id
+    assert projects[0]["domain_id"]
 
 
 async def test_a_second_project(world: World, iam: Keystone):
@@ -27,7 +27,7 @@ async def test_a_second_project(world: World, iam: Keystone):
 
     joined = await world.join_project(who)
 
-    assert {project.id for project in await iam.projects(token)} == {who.project_id, joined}
+    assert {project["id"] for project in await iam.projects(token)} == {who.project_id, joined}
 
 
 async def test_a_key_is_good_for_its_own_project(world: World, iam: Keystone):

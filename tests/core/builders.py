@@ -16,6 +16,7 @@ def token(name: str = "token-1") -> Token:
         project=Named("p1", "shop"),
         roles=(Named("r1", "member"),),
         key_expires_at=None,
+        body=b'{"token": {"catalog": [{"type": "identity", "endpoints": []}]}}',
     )
 
 

@@ -3,7 +3,7 @@
 import asyncio
 
 from broker.core.errors import ConfigError, Fault, IamError
-from broker.core.model import AccessKey, Project, Reply, Token
+from broker.core.model import AccessKey, Reply, Row, Token
 from tests.core.builders import reply
 from tests.fakes.clock import FakeClock
 
@@ -40,8 +40,8 @@ class FakeIssuer:
     async def validate(self, token: Token) -> frozenset[str]:
         return frozenset(role.id for role in token.roles)
 
-    async def projects(self, token: Token) -> tuple[Project, ...]:
-        return (Project(token.project.id, token.project.name, None, enabled=True),)
+    async def projects(self, token: Token) -> tuple[Row, ...]:
+        return ({"id": token.project.id, "name": token.project.name},)
 
 
 class FakeSource:

@@ -44,6 +44,7 @@ def token(user_id: str = USER_ID) -> Token:
         project=Named("p1", "shop"),
         roles=(),
         key_expires_at=None,
+        body=b"{}",
     )
 
 

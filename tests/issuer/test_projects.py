@@ -28,7 +28,7 @@ async def test_pages_are_followed_on_our_own_origin():
     seen: list[tuple[str, str, float]] = []
     async with scripted(*pages) as server, asking(server.url, seen) as keystone:
         rows = await keystone.projects(token())
-    assert [row.id for row in rows] == ["p1", "p2", "p3"]
+    assert [row["id"] for row in rows] == ["p1", "p2", "p3"]
     assert [first_line(request) for request in server.requests] == [
         f"GET {LIST} HTTP/1.1",
         f"GET {LIST}?marker=p2 HTTP/1.1",

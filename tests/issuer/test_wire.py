@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from broker.core.errors import Fault, IamError
-from broker.core.model import KeyById, KeyByName, Named, Project
+from broker.core.model import KeyById, KeyByName, Named
 from broker.core.secret import Secret
 from broker.issuer import wire
 from broker.issuer.headers import Headers
@@ -168,14 +168,14 @@ def test_validity_is_told_by_200_alone():
 
 def test_a_project_page_and_its_next():
     rows, following = wire.parse_projects(project_page("p1", following="http://x/next"))
-    assert rows == (Project("p1", "name of p1", "d1", enabled=True),)
+    assert rows == ({"id": "p1", "name": "name of p1", "domain_id": "d1", "enabled": True},)
     assert following == "http://x/next"
 
 
 @pytest.mark.parametrize("links", [b"{}", b"null", b'{"next": null}'])
 def test_the_last_page_has_no_next(links: bytes):
     body = b'{"projects": [{"id": "p1", "name": "n"}], "links": ' + links + b"}"
-    assert wire.parse_projects(body) == ((Project("p1", "n", None, enabled=True),), None)
+    assert wire.parse_projects(body) == (({"id": "p1", "name": "n"},), None)
 
 
 @pytest.mark.parametrize(
@@ -185,8 +185,8 @@ def test_the_last_page_has_no_next(links: bytes):
         b'{"projects": [1]}',
         b'{"projects": [], "links": []}',
         b'{"projects": [], "links": {"next": 1}}',
-        b'{"projects": [{"id": "p1", "name": "n", "enabled": "yes"}]}',
-        b'{"projects": [{"id": "p1", "name": "n", "domain_id": 1}]}',
+        b'{"projects": [{"id": "p1"}]}',
+        b'{"projects": [{"id": 1, "name": "n"}]}',
     ],
 )
 def test_an_odd_project_page_is_refused(body: bytes):
