@@ -1,4 +1,4 @@
-"""Our own Unix socket: right from the first instant, never a stolen one, nothing left behind.
+"""Our own sockets. A Unix socket is right from the first instant, never a stolen one, and leaves nothing behind.
 
 - The mode is the umask's at `bind`; a `chmod` afterwards would leave a moment in which anybody may connect.
 - A socket file that answers belongs to a living broker and is not touched. One that refuses is what a crash left and is
@@ -7,6 +7,7 @@
 """
 
 import contextlib
+import errno
 import fcntl
 import grp
 import os
@@ -44,6 +45,25 @@ def unix_listener(path: Path, mode: int, group: str | None = None) -> Iterator[s
     finally:
         listener.close()
         _remove(path, file)
+
+
+@contextlib.contextmanager
+def tcp_listener(host: str, port: int) -> Iterator[socket.socket]:
+    """A listening socket at an address for as long as the context lasts. Raises ConfigError with the remedy."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    where = f"[{host}]:{port}" if family == socket.AF_INET6 else f"{host}:{port}"
+    try:
+        listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        taken = error.errno == errno.EADDRINUSE
+        remedy = (
+            "stop what listens there, or choose another port" if taken else "choose an address of this host"
+        )
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise ConfigError(Problem(where, f"cannot listen there ({reason})", remedy)) from None
+    with listener:
+        listener.setblocking(False)  # noqa: FBT003  (the library's own signature)
+        yield listener
 
 
 def _bound(path: Path, mode: int, group: str | None) -> tuple[socket.socket, int]:

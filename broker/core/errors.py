@@ -23,15 +23,21 @@ class Code(StrEnum):
     BAD_REQUEST = "bad_request"
     IDENTITY_REQUIRED = "identity_required"
     ACCESS_DENIED = "access_denied"
+    METADATA_HEADER_MISSING = "metadata_header_missing"
+    HOST_NOT_ALLOWED = "host_not_allowed"
+    FORWARDED_REQUEST = "forwarded_request"
+    BROWSER_REQUEST = "browser_request"
     CALLER_UNKNOWN = "caller_unknown"
     NOT_FOUND = "not_found"
     METHOD_NOT_ALLOWED = "method_not_allowed"
+    TIMEOUT = "timeout"
     TOO_LARGE = "too_large"
     INTERNAL = "internal"
     NOT_READY = "not_ready"
     IAM_UNAVAILABLE = "iam_unavailable"
     IAM_THROTTLED = "iam_throttled"
     KEY_REJECTED = "key_rejected"
+    MIN_TTL_UNAVAILABLE = "min_ttl_unavailable"
 
 
 CODE_OF_FAULT = {

@@ -145,11 +145,26 @@ def next_issue(lease: Lease, now: float) -> float:
     return max(due, next_try(lease, now))
 
 
-def decide(lease: Lease, now: float) -> Action:
-    """What should be done at `now`; asking twice without acting gives the same answer."""
-    if lease.held is not None and phase(lease, now) is Phase.EXPIRED:
+def enough(held: Held, now: float, min_ttl: float) -> bool:
+    """Whether a token has at least so many seconds to live."""
+    return held.span.deadline - now >= min_ttl
+
+
+def attainable(held: Held, min_ttl: float) -> bool:
+    """Whether a caller may ask for so much life: with more than half of it, every request would need a new token."""
+    return min_ttl <= held.span.lifetime / 2
+
+
+def decide(lease: Lease, now: float, min_ttl: float = 0.0) -> Action:
+    """What should be done at `now`; asking twice without acting gives the same answer.
+
+    A caller who asks for `min_ttl` seconds of life has the refresh come early, if that is attainable.
+    """
+    held = lease.held
+    if held is not None and phase(lease, now) is Phase.EXPIRED:
         return Action.EXPIRE
-    due = phase(lease, now) >= Phase.DUE
+    early = held is not None and attainable(held, min_ttl) and not enough(held, now, min_ttl)
+    due = early or phase(lease, now) >= Phase.DUE
     if due and not in_flight(lease) and next_try(lease, now) <= now:
         return Action.ISSUE
     return Action.REST

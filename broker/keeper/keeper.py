@@ -77,26 +77,34 @@ class Keeper:
         self._reread: asyncio.Task[None] | None = None
         self._changed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    def observe(self) -> None:
-        """Do what the lease wants done now. Cheap, never blocks, never raises for the world's sake."""
+    def observe(self, min_ttl: float = 0.0) -> None:
+        """Do what the lease wants done now. Cheap, never blocks, never raises for the world's sake.
+
+        `min_ttl` is the life, in seconds, that somebody asks for: it may have the refresh come early.
+        """
         now = self._clock.now()
-        action = lease.decide(self.lease, now)
+        action = lease.decide(self.lease, now, min_ttl)
         if action is Action.EXPIRE:
             self._become(Expired(now))
-            action = lease.decide(self.lease, now)
+            action = lease.decide(self.lease, now, min_ttl)
         if action is Action.ISSUE and self._setting.allowance.ready_at(now, self.lease.trouble) <= now:
             self._setting.allowance.spend(now)
             self._become(Started(now))
             self._flight = asyncio.create_task(self._fly(self.lease.generation, self.key))
 
-    async def token(self, until: float) -> Held:
-        """A good token, waiting for one until the clock reads `until`. Raises Refusal with the reason otherwise."""
+    async def token(self, until: float, min_ttl: float = 0.0) -> Held:
+        """A good token with `min_ttl` seconds to live, waited for until the clock reads `until`.
+
+        Raises Refusal with the reason otherwise.
+        """
         while True:
-            self.observe()
+            self.observe(min_ttl)
             now = self._clock.now()
             held = lease.servable(self.lease, now)
-            if held is not None:
+            if held is not None and lease.enough(held, now, min_ttl):
                 return held
+            if held is not None and not lease.attainable(held, min_ttl):
+                raise _too_long(held)
             # While a flight is up, its landing wakes us; else nothing can change before the next try.
             flying = lease.in_flight(self.lease)
             wake = until if flying else self.next_try(now)
@@ -104,14 +112,27 @@ class Keeper:
                 raise self.refusal(now)
             await self._clock.wait(self._changed, wake)
 
+    async def news(self, until: float) -> None:
+        """Return at the next change of the lease, or when the clock reads `until`."""
+        self.observe()
+        await self._clock.wait(self._changed, until)
+
+    def wake(self) -> None:
+        """Let everybody who waits for a change look up."""
+        changed, self._changed = self._changed, asyncio.get_running_loop().create_future()
+        changed.set_result(None)
+
     def next_try(self, now: float) -> float:
         """The earliest moment at which IAM may be asked again."""
         return max(lease.next_try(self.lease, now), self._setting.allowance.ready_at(now, self.lease.trouble))
 
     def refusal(self, now: float) -> Refusal:
-        """Why there is no token now, and when to come back."""
+        """Why there is no token now, or none that lives long enough, and when to come back."""
         trouble = self.lease.trouble
         pause = max(1.0, self.next_try(now) - now)
+        if lease.servable(self.lease, now) is not None:
+            why = trouble.detail if trouble else "a longer one is on its way"
+            return Refusal(Code.MIN_TTL_UNAVAILABLE, f"the token at hand ends too soon: {why}", pause)
         if trouble is None:
             return Refusal(Code.NOT_READY, "the first token is on its way; try again shortly", pause)
         return Refusal(CODE_OF_FAULT[trouble.fault], trouble.detail, pause)
@@ -176,11 +197,18 @@ class Keeper:
     def _become(self, event: Event) -> None:
         now = self._clock.now()
         before, self.lease = self.lease, lease.apply(self.lease, event)
-        changed, self._changed = self._changed, asyncio.get_running_loop().create_future()
-        changed.set_result(None)
+        self.wake()
         for observer in self._setting.observers:
             try:
                 observer(before, self.lease, now)
             except Exception:  # noqa: BLE001
                 # News that cannot be told must not cost a lease.
                 _log.exception("observer_defect", identity=self.lease.identity)
+
+
+def _too_long(held: Held) -> Refusal:
+    half = int(held.span.lifetime / 2)
+    return Refusal(
+        Code.MIN_TTL_UNAVAILABLE,
+        f"tokens live {int(held.span.lifetime)} s; ask for a min_ttl of at most {half}",
+    )

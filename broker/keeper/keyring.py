@@ -36,6 +36,11 @@ class Keyring:
         now = self._clock.now()
         return all(lease.servable(keeper.lease, now) for keeper in self._keepers.values())
 
+    def wake(self) -> None:
+        """Let everybody who waits for a change look up."""
+        for keeper in self._keepers.values():
+            keeper.wake()
+
     async def aclose(self) -> None:
         """End everything under way."""
         await asyncio.gather(*(keeper.aclose() for keeper in self._keepers.values()))
