@@ -4,17 +4,25 @@
 no secret: it names where keys are, and `broker.identity` reads them.
 """
 
-from broker.settings.loading import DEFAULT_FILE, load
-from broker.settings.tree import Iam, Identity, Listener, Log, Serving, Settings, UnixListener
+from broker.settings.grants import Account, Grant
+from broker.settings.listeners import Address, Listener, TcpListener, UnixListener
+from broker.settings.loading import DEFAULT_FILE, load, named_file
+from broker.settings.tree import Iam, Identity, Log, Refresh, Serving, Settings
 
 __all__ = [
     "DEFAULT_FILE",
+    "Account",
+    "Address",
+    "Grant",
     "Iam",
     "Identity",
     "Listener",
     "Log",
+    "Refresh",
     "Serving",
     "Settings",
+    "TcpListener",
     "UnixListener",
     "load",
+    "named_file",
 ]

@@ -1,4 +1,4 @@
-"""What holds where nothing is said: the identity `default` from the environment, and one socket."""
+"""What holds where nothing is said: the identity `default` from the environment, and one socket beside two addresses of loopback."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -8,9 +8,11 @@ from broker.core.errors import Problem
 from broker.identity.environment import EXPORT, FAMILIES, OPENSTACK, is_set
 from broker.identity.sources import ENVIRONMENT
 from broker.settings.draft import Draft
+from broker.settings.listeners import Address, TcpListener, TcpListenerIfAvailable
 
 AUTH_URL = "OS_AUTH_URL"
 SYSTEM_FOLDER = Path("/run/kakaocloud-broker")
+PORT = 9780
 _OWN_FOLDER = "kakaocloud-broker"
 _SOCKET = "broker.sock"
 
@@ -38,7 +40,7 @@ def versioned(url: str) -> str:
 
 
 def default_listener(draft: Draft, environ: Mapping[str, str]) -> None:
-    """One socket, where the draft has no listener."""
+    """One socket and loopback, where the draft has no listener."""
     if "listen" in draft.table or draft.origin(("listen",)) is not None:
         return
     socket = default_socket(environ, can_be_written)
@@ -48,7 +50,11 @@ def default_listener(draft: Draft, environ: Mapping[str, str]) -> None:
             Problem(draft.where(("listen",)), "has no folder for the default socket", remedy)
         )
     else:
-        draft.table["listen"] = [{"unix": str(socket)}]
+        draft.table["listen"] = [
+            {"unix": str(socket)},
+            TcpListener(tcp=Address("127.0.0.1", PORT)),
+            TcpListenerIfAvailable(tcp=Address("::1", PORT)),
+        ]
 
 
 def default_socket(environ: Mapping[str, str], usable: Callable[[Path], bool]) -> Path | None:

@@ -1,9 +1,11 @@
 """The kinds of value that a setting may have; each says in our words what it wants, and never repeats what it got."""
 
 import grp
+import math
 import os
 import re
 from collections.abc import Callable
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +18,7 @@ from broker.identity.sources import is_source
 TOLD = "told"  # the type of an error that carries its own sentence
 NOT_TEXT = ("is not text", "put the value in quotes")
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+_LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 _MODE = re.compile(r"0?[0-7]{3}")
 # sun_path has 108 bytes, the last of them zero.
 _LONGEST_SOCKET = 107
@@ -41,6 +44,23 @@ def duration(least: float, most: float) -> BeforeValidator:
     return BeforeValidator(check)
 
 
+def fraction(least: float) -> BeforeValidator:
+    """A part of one, of at least so much."""
+
+    def check(value: object) -> float:
+        try:
+            number = float(value) if isinstance(value, str | int | float) else math.nan
+        except (ValueError, OverflowError):
+            number = math.nan
+        if isinstance(value, bool) or math.isnan(number):
+            raise told("is not a fraction", "write it like 0.5")
+        if not least <= number < 1:
+            raise told("is out of bounds", f"choose a fraction of at least {least} and below 1")
+        return number
+
+    return BeforeValidator(check)
+
+
 def _text(check: Callable[[str], bool], what: str, remedy: str) -> AfterValidator:
     def validate(value: str) -> str:
         if not check(value):
@@ -58,7 +78,8 @@ def _mode(value: object) -> object:
     raise told("is not a file mode", 'write it like "0660"')
 
 
-def _path(value: object) -> Path:
+def absolute_file(value: object) -> Path:
+    """The path that a text means; raises what `told` makes."""
     if not isinstance(value, str):
         raise told(*NOT_TEXT)
     if not value.startswith("/") or "\0" in value or value.endswith("/"):
@@ -76,6 +97,22 @@ def _existing(path: Path) -> Path:
     if not path.is_file():
         raise told("names no file that exists", "create it or correct the path")
     return path
+
+
+def _host(value: object) -> str:
+    """A name in lower case, or an address in normal form, with brackets where a Host header has them."""
+    if not isinstance(value, str):
+        raise told(*NOT_TEXT)
+    bare = value[1:-1] if value.startswith("[") and value.endswith("]") else value
+    try:
+        found = ip_address(bare)
+    except ValueError:
+        name = value.lower().removesuffix(".")
+    else:
+        return f"[{found}]" if found.version == 6 else str(found)
+    if len(name) > 253 or not all(_LABEL.fullmatch(label) for label in name.split(".")):
+        raise told("is not a host name or an address", "write it without scheme, port, path or pattern")
+    return name
 
 
 def _group(value: str) -> bool:
@@ -101,8 +138,9 @@ Name = Annotated[
         "use at most 63 of a-z, 0-9 and -, and begin with a letter or digit",
     ),
 ]
-SocketPath = Annotated[Path, BeforeValidator(_path), AfterValidator(_socket)]
-FilePath = Annotated[Path, BeforeValidator(_path), AfterValidator(_existing)]
+SocketPath = Annotated[Path, BeforeValidator(absolute_file), AfterValidator(_socket)]
+Host = Annotated[str, BeforeValidator(_host)]
+FilePath = Annotated[Path, BeforeValidator(absolute_file), AfterValidator(_existing)]
 Group = Annotated[
     str, _text(_group, "is no group of this host", "create the group, or give its name or number")
 ]

@@ -10,24 +10,31 @@ from pydantic import BaseModel
 from broker.core.errors import Problem
 from broker.identity.fields import FIELDS
 from broker.settings.draft import Draft, Path, dotted
-from broker.settings.tree import Iam, Identity, Log, Serving, Settings, UnixListener
+from broker.settings.grants import Grant
+from broker.settings.listeners import TcpListener, UnixListener
+from broker.settings.tree import Iam, Identity, Log, Refresh, Serving, Settings
 
-_ROOMS: dict[str, type[BaseModel]] = {
-    "": Settings,
-    "iam": Iam,
-    "listen": UnixListener,
-    "identities": Identity,
-    "log": Log,
-    "serving": Serving,
+_ROOMS: dict[str, tuple[type[BaseModel], ...]] = {
+    "": (Settings,),
+    "iam": (Iam,),
+    "listen": (UnixListener, TcpListener),
+    "identities": (Identity,),
+    "grants": (Grant,),
+    "refresh": (Refresh,),
+    "log": (Log,),
+    "serving": (Serving,),
 }
 # What the documentation promises and this version does not do yet.
 _LATER = {
-    "": {"grants", "refresh", "validation", "cache", "files", "s3"},
-    "listen": {"tcp", "identities", "serve"},
+    "": {"validation", "cache", "files", "s3"},
     "identities": {"client_secret_file"},
+    "grants": {"units"},
     "log": {"audit"},
-    "serving": {"lane", "limits", "hosts"},
+    "serving": {"lane", "limits"},
 }
+
+_BOTH = ("stands beside `unix`", "keep one of the two, or give each a [[listen]] of its own")
+_UNIX_ONLY = ("is for Unix sockets only", "remove it")
 
 
 def sections() -> set[str]:
@@ -45,12 +52,14 @@ def unknown(path: Path, draft: Draft) -> Problem:
     where = draft.where(path)
     if is_later(path):
         return Problem(where, "is not supported by this version", "remove it")
+    if _room(path) == "listen" and path[-1] in _fields("listen"):
+        return Problem(where, *(_BOTH if path[-1] == "tcp" else _UNIX_ONLY))
     return Problem(where, "is not a known setting", _remedy(path, draft))
 
 
 def _remedy(path: Path, draft: Draft) -> str:
     room, key = _room(path), str(path[-1])
-    known = list(_ROOMS[room].model_fields)
+    known = _fields(room)
     if room == "identities" and key in FIELDS:
         return "write the key into files of its own and name their directory in `keys`"
     near = get_close_matches(key, known, 1, 0.5)
@@ -63,6 +72,10 @@ def _remedy(path: Path, draft: Draft) -> str:
     parts = [*path[:-1], near[0], *own[len(path) :]]
     prefix = name[: -len("__".join(map(str, own)))]
     return f"did you mean {prefix}{'__'.join(map(str, parts)).upper()}?"
+
+
+def _fields(room: str) -> list[str]:
+    return list(dict.fromkeys(field for table in _ROOMS[room] for field in table.model_fields))
 
 
 def _room(path: Path) -> str:

@@ -11,6 +11,7 @@ from broker.identity.trouble import unopened
 from broker.settings.defaults import default_identity, default_listener
 from broker.settings.draft import Draft
 from broker.settings.known import unknown
+from broker.settings.references import reference_problems
 from broker.settings.sentences import problems_of
 from broker.settings.tree import Settings
 from broker.settings.urls import url_problems
@@ -32,7 +33,7 @@ def load(config: Path | None, environ: Mapping[str, str]) -> Settings:
         # Taken out here, because the class would take some names for instructions to itself (`_env_file`).
         del draft.table[key]
         draft.problems.append(unknown((key,), draft))
-    problems = [*draft.problems, *url_problems(draft)]
+    problems = [*draft.problems, *url_problems(draft), *reference_problems(draft)]
     try:
         settings = Settings.model_validate(draft.table)
     except ValidationError as error:
@@ -42,8 +43,14 @@ def load(config: Path | None, environ: Mapping[str, str]) -> Settings:
     return settings
 
 
+def named_file(config: Path | None, environ: Mapping[str, str]) -> Path | None:
+    """The file that somebody named, on the command line or in the environment."""
+    variable = environ.get(f"{PREFIX}CONFIG")
+    return config or (Path(variable) if variable else None)
+
+
 def _drafted(config: Path | None, environ: Mapping[str, str]) -> Draft:
-    named = config or (Path(environ[f"{PREFIX}CONFIG"]) if environ.get(f"{PREFIX}CONFIG") else None)
+    named = named_file(config, environ)
     path = named or DEFAULT_FILE
     try:
         with path.open("rb") as file:

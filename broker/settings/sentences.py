@@ -28,6 +28,8 @@ _SENTENCES = {
 def problems_of(error: ValidationError, draft: Draft) -> Iterator[Problem]:
     """Every error as one problem, in the order of the tree."""
     details = error.errors(include_url=False, include_input=False)
+    for item in details:
+        item["loc"] = _untagged(item["loc"])
     # A table with a key of a later version is not also blamed for what that version does not need.
     later = {
         item["loc"][:-1] for item in details if item["type"] == "extra_forbidden" and is_later(item["loc"])
@@ -39,9 +41,17 @@ def problems_of(error: ValidationError, draft: Draft) -> Iterator[Problem]:
         yield unknown(path, draft) if item["type"] == "extra_forbidden" else _problem(item, path, draft)
 
 
+def _untagged(path: Path) -> Path:
+    """Without the kind of listener, which pydantic puts after its number."""
+    return path[:2] + path[3:] if path[0] == "listen" else path
+
+
 def _problem(item: ErrorDetails, path: Path, draft: Draft) -> Problem:
     # pydantic marks an error in the key of a mapping so.
     where = draft.where(path[:-1] if path[-1] == "[key]" else path)
+    if item["type"] == "missing" and path[0] == "listen" and len(path) > 1:
+        # A table that has neither is taken for a Unix socket.
+        return Problem(draft.where(path[:-1]), "names neither `unix` nor `tcp`", "give one of the two")
     context = item.get("ctx", {})
     if item["type"] == TOLD:
         return Problem(where, context["what"], context["remedy"])

@@ -2,31 +2,22 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from broker.settings.kinds import (
-    FilePath,
-    Group,
-    Mode,
-    Name,
-    SocketPath,
-    SourceWords,
-    Url,
-    duration,
-    told,
-)
+from broker.core.access import Owner, Policy
+from broker.core.timing import CRITICAL, DUE_EARLIEST, DUE_LATEST
+from broker.settings.grants import Grant
+from broker.settings.kinds import FilePath, Host, Name, SourceWords, Url, duration, fraction, told
+from broker.settings.listeners import AnyListener, distinct
+from broker.settings.table import Table
 
 IAM_URL = "https://iam.kakaocloud.com/identity/v3"
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Iam(_Table):
+class Iam(Table):
     """How IAM is asked."""
 
     url: Url = IAM_URL
@@ -34,18 +25,6 @@ class Iam(_Table):
     insecure: bool = False  # http to any host
     timeout: Annotated[float, duration(0.1, 300)] = 10.0  # seconds, for one request as a whole
     connect_timeout: Annotated[float, duration(0.1, 300)] = 5.0
-
-
-class UnixListener(_Table):
-    """A socket for the workloads of this host; the kernel proves who calls, so all may connect."""
-
-    unix: SocketPath
-    mode: Mode = 0o666
-    group: Group | None = None
-
-
-# Another kind of listener joins here, told apart by the key that only it has.
-Listener: TypeAlias = UnixListener
 
 
 def _one_key(keys: tuple[str, ...]) -> tuple[str, ...]:
@@ -56,7 +35,7 @@ def _one_key(keys: tuple[str, ...]) -> tuple[str, ...]:
     return keys
 
 
-class Identity(_Table):
+class Identity(Table):
     """A principal with its access keys; what is not given here is as in [iam]."""
 
     keys: Annotated[tuple[SourceWords, ...], AfterValidator(_one_key)]
@@ -64,27 +43,35 @@ class Identity(_Table):
     ca_file: FilePath | None = None
 
 
-class Log(_Table):
+class Log(Table):
     """What the broker writes about itself."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["json", "console"] = "json"
 
 
-class Serving(_Table):
+class Serving(Table):
     """How workloads are served."""
 
     drain: Annotated[float, duration(0, 3600)] = (
         10.0  # seconds that requests in flight may take after SIGTERM
     )
+    hosts: tuple[Host, ...] = ()  # names that requests over TCP may call us by, beside those of loopback
 
 
-def _distinct(listeners: tuple[Listener, ...]) -> tuple[Listener, ...]:
-    if not listeners:
-        raise told("names no listener", "give one, or leave it out for the default")
-    if len({listener.unix for listener in listeners}) < len(listeners):
-        raise told("names one socket twice", "keep one of the two")
-    return listeners
+class Refresh(Table):
+    """When a token is replaced, in fractions of its real lifetime."""
+
+    earliest: Annotated[float, fraction(0.1)] = DUE_EARLIEST
+    latest: Annotated[float, fraction(0.1)] = DUE_LATEST
+    critical: Annotated[float, fraction(0.1)] = CRITICAL  # from here on the broker tries hard
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if not self.earliest <= self.latest < self.critical:
+            order = f"earliest ({self.earliest}), latest ({self.latest}) and critical ({self.critical})"
+            raise told(f"has {order} out of order", "choose earliest <= latest < critical")
+        return self
 
 
 class Settings(BaseSettings):
@@ -93,8 +80,10 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(frozen=True, extra="forbid")
 
     iam: Iam = Iam()
-    listen: Annotated[tuple[Listener, ...], AfterValidator(_distinct)]
+    listen: Annotated[tuple[AnyListener, ...], AfterValidator(distinct)]
     identities: Annotated[Mapping[Name, Identity], AfterValidator(MappingProxyType)]
+    grants: tuple[Grant, ...] = ()  # none: the owner's rule
+    refresh: Refresh = Refresh()
     log: Log = Log()
     serving: Serving = Serving()
 
@@ -115,3 +104,15 @@ class Settings(BaseSettings):
         identity = self.identities[name]
         own = {"url": identity.iam_url, "ca_file": identity.ca_file}
         return self.iam.model_copy(update={key: value for key, value in own.items() if value is not None})
+
+    def policy(self, owner: Owner) -> Policy:
+        """Who may do what, where the broker runs as this owner."""
+        return Policy(
+            owner=owner,
+            grants=tuple(grant.value() for grant in self.grants),
+            limits={
+                listener.label: frozenset(listener.identities)
+                for listener in self.listen
+                if listener.identities is not None
+            },
+        )

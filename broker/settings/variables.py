@@ -14,6 +14,7 @@ from broker.settings.known import sections, unknown
 from broker.settings.tree import Settings
 
 PREFIX = "KAKAOCLOUD_BROKER_"
+_LISTS = {"listen": '[{"unix": "/..."}]', "grants": '[{"identity": "default", "users": ["app"]}]'}
 
 
 def overlay(draft: Draft, environ: Mapping[str, str]) -> None:
@@ -28,8 +29,8 @@ def _put(draft: Draft, path: tuple[str, ...], name: str, text: str) -> None:
     if path[0] not in Settings.model_fields:
         draft.origins[path] = name
         draft.problems.append(unknown(path[:1], draft))
-    elif path[0] == "listen" and len(path) > 1:
-        remedy = f"""set {PREFIX}LISTEN='[{{"unix": "/..."}}]'"""
+    elif path[0] in _LISTS and len(path) > 1:
+        remedy = f"set {PREFIX}{path[0].upper()}='{_LISTS[path[0]]}'"
         draft.problems.append(Problem(name, "sets a part of a list, which is set whole", remedy))
     elif len(path) > (3 if path[0] == "identities" else 2):
         draft.problems.append(Problem(name, "goes deeper than any setting", f"remove __{path[-1].upper()}"))
@@ -53,4 +54,4 @@ def _put(draft: Draft, path: tuple[str, ...], name: str, text: str) -> None:
 def _is_scalar(path: tuple[str, ...]) -> bool:
     if path[0] == "identities":
         return len(path) == 3 and path[2] != "keys"
-    return len(path) == 2
+    return len(path) == 2 and path != ("serving", "hosts")

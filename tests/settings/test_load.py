@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from broker.core.errors import ConfigError
-from broker.settings import Iam, Identity, UnixListener, load, loading
+from broker.settings import Iam, Identity, Settings, UnixListener, load, loading
 from broker.settings.defaults import SYSTEM_FOLDER, can_be_written, default_socket, versioned
 
 KEY = {"KAKAOCLOUD_APPLICATION_CREDENTIAL_ID": "x", "KAKAOCLOUD_APPLICATION_CREDENTIAL_SECRET": "canary"}
@@ -22,6 +22,10 @@ def no_standard_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 def file(path: Path, content: str) -> Path:
     path.write_text(content)
     return path
+
+
+def sockets(settings: Settings) -> list[UnixListener]:
+    return [listener for listener in settings.listen if isinstance(listener, UnixListener)]
 
 
 WHOLE = """
@@ -60,8 +64,7 @@ def test_a_whole_file(tmp_path: Path):
     assert settings.listen[0] == UnixListener.model_validate(
         {"unix": "/run/a.sock", "mode": "0660", "group": "0"}
     )
-    assert settings.listen[0].mode == 0o660
-    assert settings.listen[1].mode == 0o666
+    assert [listener.mode for listener in sockets(settings)] == [0o660, 0o666]
     assert list(settings.identities) == ["default", "other-1"]
     assert settings.identities["default"] == Identity(keys=("/etc/keys/default",))
     assert settings.iam_of("default") == settings.iam
@@ -102,7 +105,7 @@ def test_a_variable_wins_over_the_file(tmp_path: Path):
     assert settings.iam.url == "https://other.example/v3"
     assert settings.iam.timeout == 60
     assert settings.identities["default"].keys == ("env:",)
-    assert [listener.unix for listener in settings.listen] == [Path("/run/c.sock")]
+    assert [listener.label for listener in settings.listen] == ["/run/c.sock"]
 
 
 def test_the_file_on_the_command_line_wins_then_the_variable_then_the_standard_one(tmp_path: Path):
@@ -125,7 +128,11 @@ def test_without_identities_the_key_of_the_environment_is_the_default(tmp_path: 
     config = None if content is None else file(tmp_path / "a.toml", content)
     settings = load(config, {**KEY, **RUN})
     assert dict(settings.identities) == {"default": Identity(keys=("env:",))}
-    assert settings.listen[0].unix == Path("/run/one/broker.sock")
+    assert [listener.label for listener in settings.listen] == [
+        "/run/one/broker.sock",
+        "127.0.0.1:9780",
+        "[::1]:9780",
+    ]
     assert "canary" not in repr(settings)
 
 

@@ -36,11 +36,15 @@ FILES = [
     ("[lgo]\n", ["F, lgo: is not a known setting; did you mean `log`?"]),
     (
         "[zzzzzzzz]\n",
-        ["F, zzzzzzzz: is not a known setting; known here: iam, listen, identities, log, serving"],
+        [
+            "F, zzzzzzzz: is not a known setting; known here: iam, listen, identities, grants, refresh, log, serving"
+        ],
     ),
     (
         '[_env_file]\nx = "x"\n',
-        ["F, _env_file: is not a known setting; known here: iam, listen, identities, log, serving"],
+        [
+            "F, _env_file: is not a known setting; known here: iam, listen, identities, grants, refresh, log, serving"
+        ],
     ),
     (
         f'[iam]\n"{CANARY * 9}" = 1\n',
@@ -53,14 +57,12 @@ FILES = [
     ),
     *[
         (f"[{name}]\n", [f"F, {name}: is not supported by this version; remove it"])
-        for name in ("refresh", "validation", "cache", "s3")
+        for name in ("validation", "cache", "s3")
     ],
-    ('[[grants]]\nidentity = "default"\n', ["F, grants: is not supported by this version; remove it"]),
     ("[[files]]\n", ["F, files: is not supported by this version; remove it"]),
     ('[log]\naudit = "off"\n', ["F, log.audit: is not supported by this version; remove it"]),
-    ("[serving]\nhosts = []\n", ["F, serving.hosts: is not supported by this version; remove it"]),
-    ('[[listen]]\ntcp = "[::1]:1"\n', ["F, listen[1].tcp: is not supported by this version; remove it"]),
-    ("[[listen]]\n", ["F, listen[1].unix: is missing; add it"]),
+    ("[serving]\nlane = 1\n", ["F, serving.lane: is not supported by this version; remove it"]),
+    ("[[listen]]\n", ["F, listen[1]: names neither `unix` nor `tcp`; give one of the two"]),
     ('[[listen]]\nunix = "/s"\n', ["F, listen: names one socket twice; keep one of the two"]),
     ('[[listen]]\nunix = "s"\n', [f"F, listen[1].unix: {NOT_FILE}"]),
     (
@@ -183,7 +185,7 @@ def test_a_file_that_may_not_be_read(tmp_path: Path):
     [
         ({f"{P}IAM__URLL": CANARY}, f"{P}IAM__URLL: is not a known setting; did you mean {P}IAM__URL?"),
         ({f"{P}IMA__URL": CANARY}, f"{P}IMA__URL: is not a known setting; did you mean {P}IAM__URL?"),
-        ({f"{P}GRANTS": "[]"}, f"{P}GRANTS: is not supported by this version; remove it"),
+        ({f"{P}FILES": "[]"}, f"{P}FILES: is not supported by this version; remove it"),
         ({f"{P}CACHE__PATH": "/x"}, f"{P}CACHE__PATH: is not supported by this version; remove it"),
         ({f"{P}LOG__AUDIT": "off"}, f"{P}LOG__AUDIT: is not supported by this version; remove it"),
         (
