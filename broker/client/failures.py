@@ -13,6 +13,10 @@ class Unreachable(ClientError):
     exit_code = 69
 
 
+class BadAddress(Unreachable):
+    """The user named a place where no broker can be: waiting does not help."""
+
+
 class Denied(ClientError):
     """The broker will not serve this caller."""
 

@@ -1,4 +1,7 @@
-"""Getting a token within a time, and a status, with the broker's refusals as our failures."""
+"""A token within a time, a status, the projects: with the broker's refusals as our failures.
+
+Rules: a wait ends when its time does, with the last reason; a refusal that waiting cannot mend is told at once.
+"""
 
 import math
 import time
@@ -11,10 +14,12 @@ from broker.client.ask import Answer
 from broker.client.failures import ClientError, Denied, Unreachable
 
 # The longest that the broker lets one request wait.
-_LONGEST_WAIT = 30
-# What the answer may take beyond the wait that was asked for.
-_GRACE = 5.0
+LONGEST_WAIT = 30
+# What an answer may take beyond the wait that was asked for: the broker's reason is worth that moment.
+MOMENT = 1.0
 _STATUS_TIMEOUT = 5.0
+# The broker may have to ask IAM for these.
+_PROJECTS_TIMEOUT = 15.0
 # However soon a server says, it is not asked without a pause.
 _SHORTEST_PAUSE = 0.1
 _STRANGE = "the broker's answer is not understood; are client and broker of one version?"
@@ -22,45 +27,62 @@ _STRANGE = "the broker's answer is not understood; are client and broker of one 
 _ROW = {"identity", "state", "stale", "expires_in", "project", "roles", "key", "last_fault", "next_try"}
 
 
-def token(environ: Mapping[str, str], identity: str | None, timeout: float) -> Answer:
-    """The answer with a good token, waited for up to `timeout` seconds. Raises ClientError."""
-    path, named = address.find(environ)
-    target = "/v1/token" if identity is None else _path_of(identity)
+def token(
+    environ: Mapping[str, str], identity: str | None, timeout: float, min_ttl: float | None = None
+) -> Answer:
+    """The answer with a token that lives `min_ttl` seconds, waited for up to `timeout` of them. Raises ClientError."""
+    place = address.find(environ)
+    target = token_target(identity, min_ttl)
     until = time.monotonic() + timeout
     while True:
         left = max(0.0, until - time.monotonic())
         # Whole seconds, upwards: an instant of the first one is always gone already.
-        wait = min(math.ceil(left), _LONGEST_WAIT)
+        wait = min(math.ceil(left), LONGEST_WAIT)
         headers = {"Accept": "application/json", "Prefer": f"wait={wait}"}
-        answer = ask.get(path, target, headers, min(left, _LONGEST_WAIT) + _GRACE, named=named)
+        answer = ask.get(place, target, headers, min(left, LONGEST_WAIT) + MOMENT)
         if answer.status == 200:
-            if not isinstance(answer.tree().get("token"), str):
-                raise Unreachable(_STRANGE)
-            return answer
-        pause = _pause(answer)
+            return checked(answer)
+        pause = pause_after(answer)
         if pause is None or time.monotonic() + pause >= until:
-            raise _failure(answer)
+            raise failure(answer)
         time.sleep(pause)
 
 
 def status(environ: Mapping[str, str]) -> list[dict[str, Any]]:
     """The identities that the caller may see, with their state. Raises ClientError."""
-    path, named = address.find(environ)
-    answer = ask.get(path, "/v1/identities", {}, _STATUS_TIMEOUT, named=named)
-    if answer.status != 200:
-        raise _failure(answer)
-    rows = answer.tree().get("identities")
-    if not isinstance(rows, list) or not all(isinstance(row, dict) and row.keys() >= _ROW for row in rows):
+    rows = _listed(environ, "/v1/identities", "identities", _STATUS_TIMEOUT)
+    if not all(row.keys() >= _ROW for row in rows):
         raise Unreachable(_STRANGE)
     return rows
 
 
-def _path_of(identity: str) -> str:
+def projects(environ: Mapping[str, str], identity: str | None) -> list[dict[str, Any]]:
+    """The projects of an identity's user, as Keystone gave them. Raises ClientError."""
+    name = _usual_identity(environ) if identity is None else identity
+    return _listed(environ, f"{_path_of(name)}/projects", "projects", _PROJECTS_TIMEOUT)
+
+
+def token_target(identity: str | None, min_ttl: float | None) -> str:
+    """What to ask for a token."""
+    path = "/v1/token" if identity is None else f"{_path_of(identity)}/token"
+    return path if min_ttl is None else f"{path}?min_ttl={math.ceil(min_ttl)}"
+
+
+def checked(answer: Answer) -> Answer:
+    """The answer, if it holds a token that is safe in a header or a line. Raises Unreachable."""
+    found = answer.tree().get("token")
+    if not isinstance(found, str) or not found or not found.isprintable():
+        raise Unreachable(_STRANGE)
+    return answer
+
+
+def part_of_path(name: str) -> str:
+    """A name as one part of a path."""
     # What is no text in this locale is still a name to ask for; the broker refuses it like any other unknown one.
-    return f"/v1/identities/{quote(identity, safe='', errors='surrogateescape')}/token"
+    return quote(name, safe="", errors="surrogateescape")
 
 
-def _pause(answer: Answer) -> float | None:
+def pause_after(answer: Answer) -> float | None:
     """Seconds after which asking again makes sense, where it does at all."""
     if answer.status != 503:
         return None
@@ -70,7 +92,8 @@ def _pause(answer: Answer) -> float | None:
     return max(_SHORTEST_PAUSE, float(told))
 
 
-def _failure(answer: Answer) -> ClientError:
+def failure(answer: Answer) -> ClientError:
+    """A refusal as ours, with the broker's reason."""
     problem = answer.tree()
     code, detail = problem.get("code", "unknown"), problem.get("detail", "no reason given")
     retry = problem.get("retry_after")
@@ -80,3 +103,29 @@ def _failure(answer: Answer) -> ClientError:
         again = f"; the broker tries again in {retry} s" if retry else ""
         return Unreachable(f"no token: {code}: {detail}{again}")
     return ClientError(f"{code}: {detail}")
+
+
+def _path_of(identity: str) -> str:
+    return f"/v1/identities/{part_of_path(identity)}"
+
+
+def _listed(environ: Mapping[str, str], target: str, field: str, timeout: float) -> list[dict[str, Any]]:
+    answer = ask.get(address.find(environ), target, {"Accept": "application/json"}, timeout)
+    if answer.status != 200:
+        raise failure(answer)
+    rows = answer.tree().get(field)
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise Unreachable(_STRANGE)
+    return rows
+
+
+def _usual_identity(environ: Mapping[str, str]) -> str:
+    """The identity called default, else the only one."""
+    names = [str(row["identity"]) for row in status(environ)]
+    if "default" in names:
+        return "default"
+    if len(names) == 1:
+        return names[0]
+    if not names:
+        raise Denied("there is no identity that you may see; name the one whose projects you want")
+    raise ClientError(f"you may see {', '.join(names)}; name the one whose projects you want")

@@ -1,4 +1,4 @@
-"""A server on a Unix socket that answers each connection with the bytes it is given."""
+"""A server on a Unix socket or a loopback port that answers each connection with the bytes it is given."""
 
 import contextlib
 import json
@@ -15,13 +15,23 @@ def answered(status: int, body: object, *, head: str = "") -> bytes:
     return f"HTTP/1.1 {status} X\r\nContent-Length: {len(text)}\r\n{head}\r\n".encode() + text
 
 
+def loopback(host: str = "127.0.0.1") -> tuple[socket.socket, int]:
+    """A socket bound to a free port, and that port."""
+    server = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    server.bind((host, 0))
+    return server, server.getsockname()[1]
+
+
 @contextlib.contextmanager
-def scripted(path: Path, *replies: Reply) -> Iterator[list[bytes]]:
+def scripted(place: Path | socket.socket, *replies: Reply) -> Iterator[list[bytes]]:
     """Answer the first connections as told, the later ones like the last; yields the requests seen so far."""
     seen: list[bytes] = []
     held: list[socket.socket] = []
-    server = socket.socket(socket.AF_UNIX)
-    server.bind(str(path))
+    if isinstance(place, Path):
+        server = socket.socket(socket.AF_UNIX)
+        server.bind(str(place))
+    else:
+        server = place
     server.listen()
 
     def serve() -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from broker.client import address
-from broker.client.failures import Unreachable
+from broker.client.address import TcpAddress, UnixAddress
+from broker.client.failures import BadAddress, Unreachable
 
 
 def made(path: Path) -> Path:
@@ -19,17 +20,17 @@ def made(path: Path) -> Path:
 def test_what_is_named_is_used_whether_or_not_it_is_there(tmp_path: Path):
     system = made(tmp_path / "run/broker.sock")
     environ = {address.VARIABLE: "unix:///nowhere/b.sock", "XDG_RUNTIME_DIR": str(tmp_path)}
-    assert address.find(environ, system) == (Path("/nowhere/b.sock"), True)
+    assert address.find(environ, system) == UnixAddress(Path("/nowhere/b.sock"), named=True)
 
 
 def test_the_system_socket_comes_before_the_sessions(tmp_path: Path):
     system, session = tmp_path / "run/broker.sock", tmp_path / "kakaocloud-broker/broker.sock"
     environ = {"XDG_RUNTIME_DIR": str(tmp_path), "RUNTIME_DIRECTORY": str(tmp_path / "run")}
     made(session)
-    assert address.find(environ, system) == (session, False)
+    assert address.find(environ, system) == UnixAddress(session, named=False)
     made(system)
-    assert address.find(environ, system) == (system, False)
-    assert address.find({address.VARIABLE: "", **environ}, system) == (system, False)
+    assert address.find(environ, system) == UnixAddress(system, named=False)
+    assert address.find({address.VARIABLE: "", **environ}, system) == UnixAddress(system, named=False)
 
 
 def test_the_runtime_directory_is_the_daemons_alone(tmp_path: Path):
@@ -50,8 +51,25 @@ def test_nothing_found_names_every_place_and_the_way_out(tmp_path: Path):
 @pytest.mark.parametrize(
     "url",
     [
-        "http://127.0.0.1:9780",
         "https://broker",
+        "https://127.0.0.1:9780",
+        "http://",
+        "http://broker:9780",
+        "http://10.0.0.1:9780",
+        "http://0.0.0.0:9780",
+        "http://[::]:9780",
+        "http://127.1:9780",
+        "http://localhost.:9780",
+        "http://127.0.0.1.example.com:9780",
+        "http://127.0.0.1:9780/identity/v3",
+        "http://127.0.0.1:9780?a",
+        "http://127.0.0.1:9780#a",
+        "http://127.0.0.1:0",
+        "http://127.0.0.1:65536",
+        "http://127.0.0.1:port",
+        "http://[::1",
+        "HTTP://127.0.0.1:9780",
+        "127.0.0.1:9780",
         "unix://relative/b.sock",
         "unix:/one/slash",
         "UNIX:///case",
@@ -61,8 +79,8 @@ def test_nothing_found_names_every_place_and_the_way_out(tmp_path: Path):
         "unix:///" + "\u00e9" * 60,
     ],
 )
-def test_a_name_that_is_no_way_to_a_socket_is_refused_before_anything_is_opened(url: str):
-    with pytest.raises(Unreachable, match=r"^KAKAOCLOUD_BROKER_URL ") as caught:
+def test_a_name_that_is_no_way_to_a_broker_is_refused_before_anything_is_opened(url: str):
+    with pytest.raises(BadAddress, match=r"^KAKAOCLOUD_BROKER_URL [^\n]*$") as caught:
         address.find({address.VARIABLE: url})
     assert caught.value.exit_code == 69
 
@@ -74,3 +92,29 @@ def test_trusted_are_root_ourselves_and_the_folders_owner(tmp_path: Path):
         if os.geteuid() == 0:
             os.chown(tmp_path, 54321, 54321)
             assert address.trusted_owners(tmp_path / "s") == {0, 54321}
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "port"),
+    [
+        ("http://127.0.0.1:9780", "127.0.0.1", 9780),
+        ("http://127.0.0.1:9780/", "127.0.0.1", 9780),
+        ("http://127.8.9.10:1", "127.8.9.10", 1),
+        ("http://[::1]:9780", "::1", 9780),
+        ("http://localhost:9780", "localhost", 9780),
+        ("http://127.0.0.1", "127.0.0.1", 80),
+    ],
+)
+def test_a_port_of_this_host_may_be_named(url: str, host: str, port: int):
+    found = address.find({address.VARIABLE: url})
+    assert found == TcpAddress(host, port)
+    assert str(found) == url.removesuffix("/") + ("" if port != 80 else ":80")
+
+
+def test_a_password_in_the_name_is_not_repeated():
+    with pytest.raises(BadAddress) as caught:
+        address.find({address.VARIABLE: "http://user:hunter2@127.0.0.1:9780"})
+    assert str(caught.value) == (
+        "KAKAOCLOUD_BROKER_URL must be unix:///PATH or http://127.0.0.1:PORT (also [::1] or localhost);"
+        " it holds a user name or password, which the broker has no use for"
+    )

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from time import monotonic
 
 import pytest
 
@@ -95,7 +96,9 @@ def test_other_refusals_are_final(tmp_path: Path, time: Time, status: int, code:
     assert (got, len(seen), time.slept) == (expected, 1, [])
 
 
-@pytest.mark.parametrize("body", [{}, {"token": None}, {"token": 1}, [], "token"])
+@pytest.mark.parametrize(
+    "body", [{}, {"token": None}, {"token": 1}, {"token": ""}, {"token": "t\r\nX: y"}, [], "token"]
+)
 def test_a_200_without_a_token_is_no_token(tmp_path: Path, body: object):
     got, _ = token(tmp_path / "s", answered(200, body))
     assert got.startswith("69 ")
@@ -145,3 +148,59 @@ def test_a_status_that_is_refused_says_why(tmp_path: Path):
         pytest.raises(Denied, match="caller_unknown: who"),
     ):
         fetch.status({address.VARIABLE: f"unix://{tmp_path}/s"})
+
+
+def test_a_silent_broker_is_left_a_moment_after_the_timeout(tmp_path: Path):
+    began = monotonic()
+    got, _ = token(tmp_path / "s", None, timeout=0.2)
+    assert got.startswith("69 the broker at ")
+    assert monotonic() - began < 0.2 + fetch.MOMENT + 1
+
+
+@pytest.mark.parametrize(("life", "told"), [(600.0, b"600"), (0.5, b"1"), (0.0, b"0")])
+def test_the_life_asked_for_goes_in_whole_seconds_upwards(tmp_path: Path, life: float, told: bytes):
+    with scripted(tmp_path / "s", GOOD) as seen:
+        fetch.token({address.VARIABLE: f"unix://{tmp_path}/s"}, "shop", 5, life)
+    assert seen[0].split()[1] == b"/v1/identities/shop/token?min_ttl=" + told
+
+
+def status_of(*names: str) -> bytes:
+    return answered(200, {"identities": [dict.fromkeys(fetch._ROW) | {"identity": name} for name in names]})
+
+
+def projects(path: Path, *replies: Reply, identity: str | None = None) -> tuple[object, list[bytes]]:
+    with scripted(path, *replies) as seen:
+        try:
+            got: object = fetch.projects({address.VARIABLE: f"unix://{path}"}, identity)
+        except ClientError as error:
+            got = f"{error.exit_code} {error}"
+    return got, [request.split()[1] for request in seen]
+
+
+FOUND = [{"id": "p", "name": "shop", "domain_id": "d", "enabled": True}]
+
+
+def test_projects_of_a_named_identity_are_one_request(tmp_path: Path):
+    got, seen = projects(tmp_path / "s", answered(200, {"projects": FOUND}), identity="a/b")
+    assert (got, seen) == (FOUND, [b"/v1/identities/a%2Fb/projects"])
+
+
+@pytest.mark.parametrize(("names", "asked"), [(("shop",), b"shop"), (("build", "default"), b"default")])
+def test_without_a_name_it_is_the_default_or_the_only_one(
+    tmp_path: Path, names: tuple[str, ...], asked: bytes
+):
+    got, seen = projects(tmp_path / "s", status_of(*names), answered(200, {"projects": FOUND}))
+    assert (got, seen) == (FOUND, [b"/v1/identities", b"/v1/identities/" + asked + b"/projects"])
+
+
+def test_several_or_none_to_choose_from_is_a_sentence(tmp_path: Path):
+    got, _ = projects(tmp_path / "s", status_of("build", "shop"))
+    assert got == "1 you may see build, shop; name the one whose projects you want"
+    got, _ = projects(tmp_path / "t", status_of())
+    assert got == "77 there is no identity that you may see; name the one whose projects you want"
+
+
+@pytest.mark.parametrize("body", [{}, {"projects": 1}, {"projects": [1]}])
+def test_projects_that_are_not_understood_are_one_sentence(tmp_path: Path, body: object):
+    got, _ = projects(tmp_path / "s", answered(200, body), identity="a")
+    assert str(got).startswith("69 the broker's answer is not understood")
