@@ -1,0 +1,81 @@
+"""The log of refused requests: who was refused, once, and how often since.
+
+- `refused` is told at once for a new (reason, uid, listener), and from then on at most once a minute, with `repeated`:
+  the refusals since the last line, this one included. A program that asks in a loop costs one line a minute.
+- Of the request only the route's pattern is told: no header, no Host, no Origin; a stranger wrote those.
+- Memory and lines are bounded: whoever can take many uids can neither fill one nor flood the other. Past the bound,
+  `refused_unlisted` counts at most once a minute.
+- What is no sign of trouble with access (a bad parameter, an unknown path, no token yet) is told at debug only.
+"""
+
+from dataclasses import dataclass
+
+import structlog
+
+_log = structlog.get_logger()
+
+# What an operator may have to act on: a missing grant, or someone who tries a way in.
+DENIALS = frozenset({
+    "access_denied",
+    "browser_request",
+    "caller_unknown",
+    "forwarded_request",
+    "host_not_allowed",
+    "metadata_header_missing",
+})  # fmt: skip
+MOST_REMEMBERED = 256
+PAUSE = 60.0  # seconds between two lines on the same
+
+
+@dataclass(slots=True)
+class _Told:
+    """When a line was written, and the refusals since."""
+
+    at: float
+    since: int = 0
+
+
+class Refusals:
+    """Remembers what was told; belongs to one event loop and has no clock of its own."""
+
+    def __init__(self) -> None:
+        # In the order of the last line about each: the first is the one to forget.
+        self._told: dict[tuple[str, int | None, str], _Told] = {}
+        self._unlisted = _Told(float("-inf"))
+
+    def tell(self, reason: str, uid: int | None, listener: str, route: str, now: float) -> None:
+        """A request was refused at `now`; `uid` is None where the kernel proved none."""
+        fields = {"reason": reason, "uid": uid, "listener": listener, "route": route}
+        if reason not in DENIALS:
+            _log.debug("refused", **fields)
+            return
+        key = (reason, uid, listener)
+        told = self._told.get(key)
+        if told is None:
+            if self._has_room(now):
+                self._told[key] = _Told(now)
+                _log.warning("refused", **fields)
+            else:
+                self._count_unlisted(now)
+            return
+        told.since += 1
+        if now - told.at >= PAUSE:
+            del self._told[key]  # so that it goes to the end of the order
+            self._told[key] = _Told(now)
+            _log.warning("refused", **fields, repeated=told.since)
+
+    def _has_room(self, now: float) -> bool:
+        """Forget the oldest where that is needed; what was told within the pause is not forgotten, or it would repeat."""
+        if len(self._told) < MOST_REMEMBERED:
+            return True
+        oldest = next(iter(self._told))
+        if now - self._told[oldest].at < PAUSE:
+            return False
+        del self._told[oldest]
+        return True
+
+    def _count_unlisted(self, now: float) -> None:
+        self._unlisted.since += 1
+        if now - self._unlisted.at >= PAUSE:
+            _log.warning("refused_unlisted", repeated=self._unlisted.since)
+            self._unlisted = _Told(now)
