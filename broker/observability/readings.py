@@ -1,0 +1,89 @@
+"""The gauges that are read off the leases at each scrape.
+
+What is not known is absent, not 0: an alert on a small number must not fire because nobody has measured yet. The one
+exception is a token: where none can be served, nothing remains, and that is 0.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from broker.core.errors import CODE_OF_FAULT
+
+# The degraded reasons that this version can set: each stands at 0 while absent, so that an alert sees it go back.
+DEGRADED = tuple(sorted({code.value for code in CODE_OF_FAULT.values()}))
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one identity's lease shows at the moment of a scrape."""
+
+    identity: str
+    remaining: float | None  # seconds that the token may still be served; None: there is none
+    key_remaining: float | None  # seconds to the access key's own end; None: unknown, or it has none
+    degraded: tuple[str, ...]  # reasons, in the words of INTERFACE section 4
+    skew: float | None  # seconds, the host's clock minus IAM's; None: not measured
+
+
+class Readings(Collector):
+    """Asks for readings when it is collected, and for nothing before that."""
+
+    def __init__(self, leases: Callable[[], Iterable[Reading]]) -> None:
+        self._leases = leases
+
+    def collect(self) -> Iterator[Metric]:
+        """The families of gauges; absent values have no sample."""
+        readings = tuple(self._leases())
+        yield _remaining(readings)
+        yield _key_remaining(readings)
+        yield _degraded(readings)
+        yield _skew(readings)
+
+
+def _remaining(readings: Iterable[Reading]) -> Metric:
+    family = GaugeMetricFamily(
+        "broker_token_remaining_seconds",
+        "How long the held token may still be served; 0: none is held, workloads get refusals.",
+        labels=["identity"],
+    )
+    for reading in readings:
+        family.add_metric([reading.identity], max(0.0, reading.remaining or 0.0))
+    return family
+
+
+def _key_remaining(readings: Iterable[Reading]) -> Metric:
+    family = GaugeMetricFamily(
+        "broker_key_remaining_seconds",
+        "How long until the access key itself ends and must have been replaced; absent where IAM gives no end.",
+        labels=["identity", "key"],
+    )
+    for reading in readings:
+        if reading.key_remaining is not None:
+            # A key's place, never its id.
+            family.add_metric([reading.identity, "primary"], reading.key_remaining)
+    return family
+
+
+def _degraded(readings: Iterable[Reading]) -> Metric:
+    family = GaugeMetricFamily(
+        "broker_degraded",
+        "1 while the identity is not in order for this reason; tokens are served on for as long as they are good.",
+        labels=["identity", "reason"],
+    )
+    for reading in readings:
+        for reason in dict.fromkeys((*DEGRADED, *reading.degraded)):
+            family.add_metric([reading.identity, reason], float(reason in reading.degraded))
+    return family
+
+
+def _skew(readings: Iterable[Reading]) -> Metric:
+    family = GaugeMetricFamily(
+        "broker_clock_skew_seconds",
+        "The host's clock minus IAM's, where it is farthest off; tokens do not suffer, logs and other programs do.",
+    )
+    skews = [reading.skew for reading in readings if reading.skew is not None]
+    if skews:
+        family.add_metric([], max(skews, key=abs))
+    return family
