@@ -3,51 +3,118 @@
 | event | level | when |
 |---|---|---|
 | token_issued | info | a token came; `after_failures` if it ended trouble |
-| issue_failed | warning | the first failure, or another kind of fault |
-| issue_failed_again | debug | the same fault once more |
-| token_expired | error | nothing is left to serve |
 | key_changed | info | another access key is used from now on |
+| issue_failed | warning | the first failure of its kind since the last token |
+| issue_failed_again | debug | a kind of failure that was told before |
+| token_expiring | warning | refreshes still fail in the last tenth of the token's life |
+| token_expired | error | nothing is left to serve |
+| no_token | error | still nothing to serve: hourly, and a minute after a start that brought no token |
+
+What was told is remembered until a token comes, so that two kinds of trouble that take turns are told once each. A new
+access key may be rejected anew: that is news. Reminders ride on failures, which never stop while there is trouble.
 """
+
+from dataclasses import dataclass, field
 
 import structlog
 
+from broker.core.errors import Fault
 from broker.core.lease import Lease, Trouble
+from broker.core.model import Held
+from broker.core.timing import Phase
 
 _log = structlog.get_logger()
 
-
-def tell(before: Lease, after: Lease, now: float) -> None:
-    """An observer of leases, see `keeper.Observer`."""
-    log = _log.bind(identity=after.identity)
-    if after.generation != before.generation:
-        log.info("key_changed")
-    if after.held is not None and after.held is not before.held:
-        token = after.held.token
-        failures = before.trouble.count if before.trouble else 0
-        log.info(
-            "token_issued",
-            token_sha256=token.digest[:12],
-            project=token.project.name,
-            expires_at=token.expires_at,
-            refresh_in=round(after.held.span.due_at - now),
-            **({"after_failures": failures} if failures else {}),
-        )
-    if before.held is not None and after.held is None:
-        log.error("token_expired", token_sha256=before.held.token.digest[:12])
-    if after.trouble is not None and after.trouble is not before.trouble and after.trouble.count:
-        news = before.trouble is None or before.trouble.fault is not after.trouble.fault
-        _tell_trouble(log, after.trouble, now, news=news, serving=after.held is not None)
+REMIND_EVERY = 3600.0
+# A start before the network is up is routine; nobody is to be called for it.
+PATIENCE_AT_START = 60.0
 
 
-def _tell_trouble(
-    log: structlog.stdlib.BoundLogger, trouble: Trouble, now: float, *, news: bool, serving: bool
+@dataclass(slots=True)
+class _Story:
+    """What happened to one identity since its last token."""
+
+    failures: int = 0
+    told: set[Fault] = field(default_factory=set)
+    expiry_told: bool = False
+    empty_since: float | None = None
+    remind_at: float = 0.0
+
+    def emptied(self, now: float, patience: float) -> None:
+        """Nothing can be served from now on."""
+        self.empty_since, self.remind_at = now, now + patience
+
+
+class Journal:
+    """An observer of leases, see `keeper.Observer`; remembers one small story an identity."""
+
+    def __init__(self) -> None:
+        self._stories: dict[str, _Story] = {}
+
+    def tell(self, before: Lease, after: Lease, now: float) -> None:
+        """A lease has changed from `before` to `after`."""
+        story = self._stories.setdefault(after.identity, _Story())
+        log = _log.bind(identity=after.identity)
+        if after.generation != before.generation:
+            story.told.discard(Fault.REJECTED)
+            log.info("key_changed")
+        if after.held is not None and after.held is not before.held:
+            del self._stories[after.identity]
+            _tell_issued(log, after.held, story.failures, now)
+        if before.held is not None and after.held is None:
+            story.emptied(now, REMIND_EVERY)
+            log.error("token_expired", token_sha256=before.held.token.digest[:12])
+        trouble = after.trouble
+        # A count of 0 is old trouble that a new key has made hopeful, no failure.
+        if trouble is not None and trouble is not before.trouble and trouble.count:
+            _tell_failure(log, story, trouble, after.held, now)
+
+
+def _tell_issued(log: structlog.stdlib.BoundLogger, held: Held, failures: int, now: float) -> None:
+    log.info(
+        "token_issued",
+        token_sha256=held.token.digest[:12],
+        project=held.token.project.name,
+        expires_at=held.token.expires_at,
+        refresh_in=round(held.span.due_at - now),
+        **({"after_failures": failures} if failures else {}),
+    )
+
+
+def _tell_failure(
+    log: structlog.stdlib.BoundLogger, story: _Story, trouble: Trouble, held: Held | None, now: float
 ) -> None:
-    say = log.warning if news else log.debug
-    say(
-        "issue_failed" if news else "issue_failed_again",
+    story.failures += 1
+    log = log.bind(
         fault=trouble.fault.value,
         detail=trouble.detail,
-        count=trouble.count,
+        count=story.failures,
         next_try_in=round(trouble.next_try - now, 1),
-        still_serving=serving,
     )
+    if trouble.fault in story.told:
+        log.debug("issue_failed_again", still_serving=held is not None)
+    else:
+        story.told.add(trouble.fault)
+        log.warning("issue_failed", still_serving=held is not None)
+    if held is not None:
+        _warn_of_the_end(log, story, held, now)
+    else:
+        _remind(log, story, now)
+
+
+def _warn_of_the_end(log: structlog.stdlib.BoundLogger, story: _Story, held: Held, now: float) -> None:
+    if held.span.phase(now) >= Phase.CRITICAL and not story.expiry_told:
+        story.expiry_told = True
+        log.warning("token_expiring", expires_in=max(0, round(held.span.deadline - now)))
+
+
+def _remind(log: structlog.stdlib.BoundLogger, story: _Story, now: float) -> None:
+    if story.empty_since is None:
+        story.emptied(now, PATIENCE_AT_START)
+    elif now >= story.remind_at:
+        story.remind_at = now + REMIND_EVERY
+        log.error("no_token", for_seconds=round(now - story.empty_since))
+
+
+# The composition root still asks for a function; it goes when the root makes a Journal of its own.
+tell = Journal().tell

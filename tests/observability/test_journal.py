@@ -1,4 +1,4 @@
-"""The story of a lease: a change is told once, repetitions are for debugging, recovery says how long it took."""
+"""The story of a lease: a change is told once, repetitions are for debugging, lasting trouble is called back to mind."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from broker.core import lease
 from broker.core.errors import Fault
 from broker.core.events import Event, Expired, Failed, Issued, KeyChanged, Started
 from broker.core.lease import Lease
-from broker.observability import journal
+from broker.observability.journal import PATIENCE_AT_START, REMIND_EVERY, Journal
 from tests.core.builders import held
 
 
@@ -17,6 +17,7 @@ class Story:
     """A lease to which things happen, and what the journal tells of them."""
 
     def __init__(self) -> None:
+        self.journal = Journal()
         self.lease: Lease = lease.new("default", 0.0)
         self.now = 0.0
 
@@ -24,13 +25,13 @@ class Story:
         with capture_logs() as told:
             for event in events:
                 before, self.lease = self.lease, lease.apply(self.lease, event)
-                journal.tell(before, self.lease, event.at)
+                self.journal.tell(before, self.lease, event.at)
         return [dict(line) for line in told]
 
-    def fails(self, fault: Fault, times: int = 1) -> list[dict[str, Any]]:
+    def fails(self, fault: Fault, times: int = 1, every: float = 10.0) -> list[dict[str, Any]]:
         told = []
         for _ in range(times):
-            self.now += 300
+            self.now += every
             generation = self.lease.generation
             told += self.goes(
                 Started(self.now), Failed(self.now, generation, fault, f"it is {fault}", None, 0.5)
@@ -41,6 +42,11 @@ class Story:
         self.now += 300
         token = held(name, sent_at=self.now)
         return self.goes(Started(self.now), Issued(self.now, self.lease.generation, token))
+
+    def expires(self) -> list[dict[str, Any]]:
+        assert self.lease.held is not None
+        self.now = self.lease.held.span.deadline
+        return self.goes(Expired(self.now))
 
 
 def levels(told: list[dict[str, Any]]) -> list[tuple[str, str]]:
@@ -85,6 +91,31 @@ def test_another_kind_of_trouble_is_news():
     ]
 
 
+def test_troubles_that_take_turns_are_told_once_each():
+    story = Story()
+    told = [line for _ in range(3) for fault in Fault for line in story.fails(fault, every=1)]
+    assert levels(told[: len(Fault)]) == [("warning", "issue_failed")] * len(Fault)
+    assert set(levels(told[len(Fault) :])) == {("debug", "issue_failed_again")}
+    assert [line["count"] for line in told] == list(range(1, len(told) + 1))
+    (line,) = story.is_issued()
+    assert line["after_failures"] == len(told)
+
+
+def test_after_a_token_the_same_trouble_is_news_again():
+    story = Story()
+    story.fails(Fault.UNAVAILABLE)
+    story.is_issued()
+    (line,) = story.fails(Fault.UNAVAILABLE)
+    assert (line["log_level"], line["count"]) == ("warning", 1)
+
+
+def test_the_stories_of_two_identities_are_two():
+    story = Story()
+    story.fails(Fault.UNAVAILABLE)
+    story.lease = lease.new("batch", 0.0)
+    assert levels(story.fails(Fault.UNAVAILABLE)) == [("warning", "issue_failed")]
+
+
 def test_recovery_says_how_many_failures_it_ended_and_the_next_token_does_not():
     story = Story()
     story.fails(Fault.UNAVAILABLE, 4)
@@ -98,6 +129,48 @@ def test_trouble_beside_a_good_token_says_that_it_is_served_on():
     story = Story()
     story.is_issued()
     assert [line["still_serving"] for line in story.fails(Fault.THROTTLED)] == [True]
+
+
+def test_a_token_near_its_end_that_cannot_be_renewed_is_a_warning_once():
+    story = Story()
+    story.is_issued()
+    assert story.lease.held is not None
+    story.now = story.lease.held.span.critical_at - 10
+    told = story.fails(Fault.UNAVAILABLE, 3)
+    assert levels(told) == [
+        ("warning", "issue_failed"),
+        ("warning", "token_expiring"),
+        ("debug", "issue_failed_again"),
+        ("debug", "issue_failed_again"),
+    ]
+    assert told[1]["expires_in"] == 4319
+    assert told[1]["fault"] == "unavailable"
+
+
+def test_an_outage_without_a_token_is_called_to_mind_every_hour():
+    story = Story()
+    story.is_issued()
+    (end,) = story.expires()
+    assert (end["log_level"], end["event"]) == ("error", "token_expired")
+    told = story.fails(Fault.UNAVAILABLE, int(2 * REMIND_EVERY) // 60, every=60)
+    reminders = [line for line in told if line["log_level"] == "error"]
+    assert [(line["event"], line["for_seconds"]) for line in reminders] == [
+        ("no_token", 3600),
+        ("no_token", 7200),
+    ]
+    assert reminders[0]["detail"] == "it is unavailable"
+    assert reminders[0]["count"] == 60
+    story.is_issued("token-2")
+    assert [line["log_level"] for line in story.fails(Fault.UNAVAILABLE)] == ["warning"]
+
+
+def test_a_start_without_a_token_is_an_error_after_a_minute_and_then_hourly():
+    story = Story()
+    told = story.fails(Fault.REJECTED, 1 + int(PATIENCE_AT_START) // 10)
+    assert [line["event"] for line in told if line["log_level"] == "error"] == ["no_token"]
+    assert told[-1]["for_seconds"] == 60
+    assert not [line for line in story.fails(Fault.REJECTED, 359) if line["log_level"] == "error"]
+    assert levels(story.fails(Fault.REJECTED))[-1] == ("error", "no_token")
 
 
 @pytest.mark.parametrize("fault", Fault)
@@ -114,6 +187,15 @@ def test_another_key_is_news_and_no_trouble():
     story = Story()
     story.fails(Fault.REJECTED)
     assert levels(story.goes(KeyChanged(story.now))) == [("info", "key_changed")]
+
+
+def test_the_rejection_of_another_key_is_news_again_and_other_trouble_is_not():
+    story = Story()
+    story.fails(Fault.REJECTED)
+    story.fails(Fault.UNAVAILABLE)
+    story.goes(KeyChanged(story.now))
+    assert levels(story.fails(Fault.UNAVAILABLE)) == [("debug", "issue_failed_again")]
+    assert levels(story.fails(Fault.REJECTED)) == [("warning", "issue_failed")]
 
 
 def test_a_request_that_leaves_is_no_news():
