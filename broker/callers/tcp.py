@@ -17,7 +17,6 @@ import errno
 import os
 import socket
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Protocol
 
 from broker.callers.sock_diag import Answer, End, Lookup, end_of
@@ -28,8 +27,6 @@ _ESTABLISHED, _FIN_WAIT1, _FIN_WAIT2, _CLOSE_WAIT = 1, 4, 5, 8
 _CLIENT_READS = frozenset({_ESTABLISHED, _FIN_WAIT1, _FIN_WAIT2})
 _WE_CAN_ANSWER = frozenset({_ESTABLISHED, _CLOSE_WAIT})
 
-_ALL_USERS = ["0", "0", "4294967295"]
-_USUAL_OVERFLOW_UID = 65534
 _SELF_TEST_SECONDS = 1.0
 _SELF_TEST_BACKLOG = 16
 
@@ -47,17 +44,6 @@ class Connection(Protocol):
     def getsockname(self) -> object: ...
     def getpeername(self) -> object: ...
     def getsockopt(self, level: int, option: int, buflen: int, /) -> bytes: ...
-
-
-def ambiguous_uid(proc: Path = Path("/proc")) -> int | None:
-    """The uid that may stand for any user whom our user namespace does not map; None where it maps all."""
-    with contextlib.suppress(OSError):
-        if (proc / "self/uid_map").read_text().split() == _ALL_USERS:
-            return None
-    try:
-        return int((proc / "sys/kernel/overflowuid").read_text())
-    except (OSError, ValueError):
-        return _USUAL_OVERFLOW_UID
 
 
 class TcpProver:

@@ -1,7 +1,13 @@
-"""Who is on the other end of a Unix socket, as the kernel wrote it down when the connection was made."""
+"""Who is on the other end of a Unix socket, as the kernel wrote it down when the connection was made.
+
+- The uid that stands for all whom our user namespace does not map proves nobody.
+- The kernel gives a pid of ours for a process in a container below us too. Root there is not root here, so root's pid
+  is looked at once more and told as 0, like that of any other process that is not of our own pid namespace.
+"""
 
 import socket
 import struct
+from pathlib import Path
 from typing import Protocol
 
 from broker.core.access import Workload
@@ -20,16 +26,32 @@ class Connection(Protocol):
     def getsockopt(self, level: int, option: int, buflen: int, /) -> bytes: ...
 
 
-def prove(connection: Connection, listener: str) -> Workload | None:
-    """The proven caller, or None where the kernel does not say: then nobody is assumed."""
+def prove(
+    connection: Connection, listener: str, ambiguous: int | None = None, proc: Path = Path("/proc")
+) -> Workload | None:
+    """The proven caller, or None where the kernel does not say: then nobody is assumed.
+
+    `ambiguous` is the uid that proves nobody, see `overflow.ambiguous_uid`.
+    """
     try:
         told = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
     except OSError:
         return None
     pid, uid, gid = _UCRED.unpack(told)
-    if uid < 0:  # what the kernel writes where there is no peer
+    if uid < 0 or uid == ambiguous:  # below 0 is what the kernel writes where there is no peer
         return None
+    if uid == 0 and pid and not _in_our_pid_namespace(pid, proc):
+        pid = 0
     return Workload(uid, gid, pid, listener, _groups(connection))
+
+
+def _in_our_pid_namespace(pid: int, proc: Path) -> bool:
+    """Whether the process has one pid only: ours. False where it cannot be seen, or is gone."""
+    try:
+        lines = (proc / str(pid) / "status").read_text().splitlines()
+    except OSError:
+        return False
+    return any(line.startswith("NSpid:") and len(line.split()) == 2 for line in lines)
 
 
 def _groups(connection: Connection) -> frozenset[int]:

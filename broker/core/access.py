@@ -18,7 +18,7 @@ class Workload:
 
     uid: int
     gid: int | None  # None: the way it came does not tell, as over TCP
-    pid: int  # 0: not told either, or it lives in another pid namespace
+    pid: int | None  # None: not told, as over TCP; 0: it lives in another pid namespace
     listener: str  # the socket's path, or host:port
     groups: frozenset[int] = frozenset()  # supplementary ones
 
@@ -48,8 +48,10 @@ class Grant:
 class Owner:
     """The broker's own uid, and root where root is this host's own.
 
-    Root of another pid namespace, and any root when the broker itself lives in a container, is somebody else's root.
-    Over TCP no pid is told, so root must be granted there: a container on the host's network looks just like it.
+    Root of another pid namespace, and any root when the broker itself lives in a container, is somebody else's root;
+    a broker that runs as root takes such a root for itself only where both live in containers, as in one pod. Over TCP
+    no pid is told, so a root that is not the broker's own uid must be granted there: a container on the host's network
+    looks just like it.
     """
 
     uid: int
@@ -57,9 +59,10 @@ class Owner:
 
     def is_(self, workload: Workload) -> bool:
         """Whether the workload acts for whoever runs the broker."""
+        foreign_root = workload.uid == 0 and workload.pid == 0 and not self.in_container
         if workload.uid == self.uid:
-            return True
-        return workload.uid == 0 and workload.pid != 0 and not self.in_container
+            return not foreign_root
+        return workload.uid == 0 and bool(workload.pid) and not self.in_container
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from broker.core import budget, lease, timing
 from broker.core.budget import Bucket
 from broker.core.errors import CODE_OF_FAULT, Code, ConfigError, Fault, IamError, Refusal
 from broker.core.events import Event, Expired, Failed, Issued, KeyChanged, Started
-from broker.core.lease import Action, Lease, Trouble
+from broker.core.lease import Action, Lease
 from broker.core.model import AccessKey, Held, Reply
 from broker.core.ports import Clock, Issuer, KeySource
 from broker.core.timing import Phase
@@ -39,9 +39,13 @@ class Allowance:
     def __init__(self, now: float) -> None:
         self._bucket = Bucket.full(budget.TOTAL_BURST, now)
 
-    def ready_at(self, now: float, trouble: Trouble | None) -> float:
-        """The moment from which one more request may leave; who has failed before leaves a reserve to the others."""
-        spare = budget.TOTAL_RESERVE if trouble and trouble.count else 0
+    def ready_at(self, now: float, kept: Lease) -> float:
+        """The moment from which one more request may leave for this lease.
+
+        Who has failed and holds nothing leaves a reserve to those who still have a token to renew in time.
+        """
+        hopeless = kept.held is None and kept.trouble is not None and kept.trouble.count > 0
+        spare = budget.TOTAL_RESERVE if hopeless else 0
         return self._bucket.ready_at(now, budget.TOTAL_EVERY, spare)
 
     def spend(self, now: float) -> None:
@@ -87,7 +91,7 @@ class Keeper:
         if action is Action.EXPIRE:
             self._become(Expired(now))
             action = lease.decide(self.lease, now, min_ttl)
-        if action is Action.ISSUE and self._setting.allowance.ready_at(now, self.lease.trouble) <= now:
+        if action is Action.ISSUE and self._setting.allowance.ready_at(now, self.lease) <= now:
             self._setting.allowance.spend(now)
             self._become(Started(now))
             self._flight = asyncio.create_task(self._fly(self.lease.generation, self.key))
@@ -124,7 +128,7 @@ class Keeper:
 
     def next_try(self, now: float) -> float:
         """The earliest moment at which IAM may be asked again."""
-        return max(lease.next_try(self.lease, now), self._setting.allowance.ready_at(now, self.lease.trouble))
+        return max(lease.next_try(self.lease, now), self._setting.allowance.ready_at(now, self.lease))
 
     def refusal(self, now: float) -> Refusal:
         """Why there is no token now, or none that lives long enough, and when to come back."""
@@ -133,7 +137,7 @@ class Keeper:
         if lease.servable(self.lease, now) is not None:
             why = trouble.detail if trouble else "a longer one is on its way"
             return Refusal(Code.MIN_TTL_UNAVAILABLE, f"the token at hand ends too soon: {why}", pause)
-        if trouble is None:
+        if trouble is None or trouble.count == 0:  # nothing was tried yet, or not with the key of now
             return Refusal(Code.NOT_READY, "the first token is on its way; try again shortly", pause)
         return Refusal(CODE_OF_FAULT[trouble.fault], trouble.detail, pause)
 

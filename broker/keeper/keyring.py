@@ -23,9 +23,17 @@ class Keyring:
         return self._keepers[identity]
 
     def observe(self) -> None:
-        """Let every keeper act; those without a token come first when the common allowance is short (L6)."""
+        """Let every keeper act; where the common allowance is short, those without a token come first (L6).
+
+        Among equals, the one that waits longest: or the last of many would never have its turn.
+        """
         now = self._clock.now()
-        for keeper in sorted(self._keepers.values(), key=lambda keeper: -lease.phase(keeper.lease, now)):
+
+        def urgency(keeper: Keeper) -> tuple[int, float]:
+            trouble = keeper.lease.trouble
+            return -lease.phase(keeper.lease, now), trouble.next_try if trouble else 0.0
+
+        for keeper in sorted(self._keepers.values(), key=urgency):
             keeper.observe()
             trouble = keeper.lease.trouble
             if trouble is not None and trouble.fault is Fault.REJECTED:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from broker.callers.container import in_container
+from broker.callers.container import FIRST_PID_NAMESPACE, in_container
 
 
 @pytest.mark.parametrize(
@@ -25,4 +25,10 @@ def test_each_sign_counts(tmp_path: Path, environ: dict[str, str], mark: str | N
     if mark:
         (tmp_path / mark).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / mark).touch()
-    assert in_container(environ, tmp_path) is expected
+    assert in_container(environ, tmp_path, lambda: FIRST_PID_NAMESPACE) is expected
+
+
+@pytest.mark.parametrize("namespace", [None, 4026532000])
+def test_another_pid_namespace_than_the_first_is_a_sign(tmp_path: Path, namespace: int | None):
+    """Plain containerd leaves no mark at all. What is hidden cannot be told from it."""
+    assert in_container({}, tmp_path, lambda: namespace)

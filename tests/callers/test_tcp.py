@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from broker.callers.overflow import ambiguous_uid
 from broker.callers.sock_diag import Answer, End, SockDiag, end_of
-from broker.callers.tcp import TcpProver, ambiguous_uid
+from broker.callers.tcp import TcpProver
 from tests.callers.loopback import connected, listening, needs_root, open_files, stranger
 
 ME = os.geteuid()

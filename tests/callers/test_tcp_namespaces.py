@@ -23,7 +23,8 @@ ROOT = Path(__file__).parents[2]
 ACROSS_A_VETH = """
 import json, os, socket, subprocess, sys
 from broker.callers.sock_diag import SockDiag, end_of
-from broker.callers.tcp import TcpProver, ambiguous_uid
+from broker.callers.overflow import ambiguous_uid
+from broker.callers.tcp import TcpProver
 
 CLIENT = '''
 import os, socket, subprocess
@@ -75,7 +76,8 @@ with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, te
 IN_A_USER_NAMESPACE = """
 import json, os, socket, sys
 from broker.callers.sock_diag import SockDiag, end_of
-from broker.callers.tcp import TcpProver, ambiguous_uid
+from broker.callers.overflow import ambiguous_uid
+from broker.callers.tcp import TcpProver
 
 kernel = SockDiag()
 prover = TcpProver(kernel, ambiguous_uid())

@@ -6,8 +6,9 @@ import socket
 
 import pytest
 
+from broker.callers.overflow import ambiguous_uid
 from broker.callers.sock_diag import Answer, End, SockDiag
-from broker.callers.tcp import TcpProver, ambiguous_uid
+from broker.callers.tcp import TcpProver
 from tests.callers.loopback import open_files, skip_without
 
 ME = os.geteuid()

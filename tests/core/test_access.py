@@ -11,7 +11,14 @@ TCP = "127.0.0.1:9780"
 OWNER = Owner(uid=1000, in_container=False)
 
 
-def caller(uid=1001, gid: int | None = 1001, *, pid=7, listener=SOCKET, groups: frozenset[int] = frozenset()):
+def caller(
+    uid=1001,
+    gid: int | None = 1001,
+    *,
+    pid: int | None = 7,
+    listener=SOCKET,
+    groups: frozenset[int] = frozenset(),
+):
     return Workload(uid, gid, pid, listener, groups)
 
 
@@ -21,7 +28,9 @@ def caller(uid=1001, gid: int | None = 1001, *, pid=7, listener=SOCKET, groups: 
         (1000, 7, False, True),
         (1000, 0, True, True),  # the pod's other containers run as the same uid
         (0, 7, False, True),
-        (0, 0, False, False),  # root of another pid namespace, or over TCP, may be somebody else's root
+        (0, 0, False, False),  # root of another pid namespace is somebody else's root
+        (0, None, False, False),  # over TCP, a container on the host's network looks like the host
+        (1000, None, False, True),
         (0, 7, True, False),
         (1001, 7, False, False),
         (65534, 7, False, False),
@@ -31,6 +40,14 @@ def test_without_grants_the_owner_and_the_hosts_root_read_and_nobody_else(uid, p
     policy = Policy(Owner(uid=1000, in_container=in_container))
     assert policy.may_read(caller(uid, pid=pid), "default") is allowed
     assert policy.may_view(caller(uid, pid=pid), "default") is allowed
+
+
+@pytest.mark.parametrize(
+    ("pid", "in_container", "allowed"),
+    [(7, False, True), (None, False, True), (0, True, True), (7, True, True), (0, False, False)],
+)
+def test_a_broker_run_as_root_serves_root_but_not_a_containers_root_on_its_host(pid, in_container, allowed):
+    assert Policy(Owner(0, in_container)).may_read(caller(0, pid=pid), "default") is allowed
 
 
 @pytest.mark.parametrize(

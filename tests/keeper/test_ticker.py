@@ -2,6 +2,10 @@
 
 import asyncio
 import time
+from datetime import datetime, timedelta, tzinfo
+
+from apscheduler.schedulers import base
+from apscheduler.triggers import interval
 
 from broker.keeper.ticker import ticking
 
@@ -46,3 +50,29 @@ async def test_a_tick_that_is_late_is_not_skipped(caplog):
         time.sleep(2.35)  # noqa: ASYNC251
         await ticked.wait()
     assert "was missed" not in caplog.text
+
+
+async def test_a_wall_clock_set_back_by_hours_costs_a_tick_or_two(monkeypatch):
+    """APScheduler plans by the wall clock: the next run would lie nine hours away."""
+    step = timedelta()
+
+    class SteppedClock(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> "SteppedClock":
+            stepped = datetime.now(tz) + step
+            return cls.fromtimestamp(stepped.timestamp(), tz)
+
+    for module in (base, interval):
+        monkeypatch.setattr(module, "datetime", SteppedClock)
+    count, reached = 0, asyncio.Event()
+
+    def tick() -> None:
+        nonlocal count, step
+        count += 1
+        if count == 3:
+            step = timedelta(hours=-9)
+        if count == 8:
+            reached.set()
+
+    async with asyncio.timeout(10), ticking(tick, every=0.05):
+        await reached.wait()
