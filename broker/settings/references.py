@@ -32,7 +32,7 @@ def reference_problems(draft: Draft) -> Iterator[Problem]:
         if known and name not in known:
             yield Problem(draft.where(path), *_NO_IDENTITY)
     services = _services(table)
-    if services is not None:
+    if services:
         for index, grant in enumerate(_tables(table, "grants")):
             for path, sentence in _unreachable(grant, ("grants", index), services):
                 yield Problem(draft.where(path), *sentence)
@@ -57,7 +57,7 @@ def _unreachable(
 
 
 def _services(table: dict[str, object]) -> dict[str, tuple[object, ...]] | None:
-    """What each listener serves, by its label; None where one of them is broken."""
+    """What each listener serves, by its label; None where one of them is broken, nothing where that is told already."""
     found: dict[str, tuple[object, ...]] = {}
     for entry in _list(table.get("listen")):
         if isinstance(entry, UnixListener | TcpListener):

@@ -5,12 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from broker.core.errors import ConfigError
 from broker.settings import load, loading
+from tests.settings.broken import CANARY, GOOD, sentences, told_of
 
 P = "KAKAOCLOUD_BROKER_"
-CANARY = "canary-secret"
-GOOD = '[identities.default]\nkeys = ["/k"]\n[[listen]]\nunix = "/s"\n'
 EXPORT = "export KAKAOCLOUD_APPLICATION_CREDENTIAL_ID and KAKAOCLOUD_APPLICATION_CREDENTIAL_SECRET"
 OWN_FILES = "write the key into files of its own and name their directory in `keys`"
 DURATION = 'write it like 90, "90s", "15m", "12h" or "2d"'
@@ -22,13 +20,6 @@ NOT_NAME = "is not a name for an identity; use at most 63 of a-z, 0-9 and -, and
 @pytest.fixture(autouse=True)
 def no_standard_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(loading, "DEFAULT_FILE", tmp_path / "standard.toml")
-
-
-def sentences(config: Path | None, environ: dict[str, str], base: Path) -> list[str]:
-    with pytest.raises(ConfigError) as caught:
-        load(config, environ)
-    assert CANARY not in str(caught.value)
-    return str(caught.value).replace(str(base), "F").splitlines()
 
 
 FILES = [
@@ -145,9 +136,7 @@ FILES = [
 
 @pytest.mark.parametrize(("addition", "told"), FILES)
 def test_a_broken_file(tmp_path: Path, addition: str, told: list[str]):
-    path = tmp_path / "broker.toml"
-    path.write_text(f"{GOOD}{addition}")
-    assert sentences(path, {}, path) == told
+    assert told_of(addition, tmp_path) == told
 
 
 @pytest.mark.parametrize(
@@ -178,53 +167,6 @@ def test_a_file_that_may_not_be_read(tmp_path: Path):
     path.touch(0)
     told = f"F: may not be read by uid {os.geteuid()}; let this user read it and enter every folder above it"
     assert sentences(path, {}, path) == [told]
-
-
-@pytest.mark.parametrize(
-    ("environ", "told"),
-    [
-        ({f"{P}IAM__URLL": CANARY}, f"{P}IAM__URLL: is not a known setting; did you mean {P}IAM__URL?"),
-        ({f"{P}IMA__URL": CANARY}, f"{P}IMA__URL: is not a known setting; did you mean {P}IAM__URL?"),
-        ({f"{P}FILES": "[]"}, f"{P}FILES: is not supported by this version; remove it"),
-        ({f"{P}CACHE__PATH": "/x"}, f"{P}CACHE__PATH: is not supported by this version; remove it"),
-        ({f"{P}LOG__AUDIT": "off"}, f"{P}LOG__AUDIT: is not supported by this version; remove it"),
-        (
-            {f"{P}LISTEN": "[{"},
-            f"{P}LISTEN: is not JSON (line 1, column 3); lists and tables are written as JSON",
-        ),
-        (
-            {f"{P}LISTEN": "[" * 50_000},
-            f"{P}LISTEN: is not JSON; lists and tables are written as JSON",
-        ),
-        ({f"{P}LISTEN": "[]"}, f"{P}LISTEN: names no listener; give one, or leave it out for the default"),
-        (
-            {f"{P}LISTEN__0__UNIX": "/s"},
-            (
-                f"{P}LISTEN__0__UNIX: sets a part of a list, which is set whole; "
-                f"""set {P}LISTEN='[{{"unix": "/..."}}]'"""
-            ),
-        ),
-        ({f"{P}LISTEN": '[{"unix": "s"}]'}, f"{P}LISTEN, listen[0].unix: {NOT_FILE}"),
-        (
-            {f"{P}IAM__URL__X": "x"},
-            f"{P}IAM__URL__X: goes deeper than any setting; remove __X",
-        ),
-        ({f"{P}IAM": "1"}, f"{P}IAM: is not a table; write it as a table of settings"),
-        ({f"{P}SERVING__DRAIN": ""}, f"{P}SERVING__DRAIN: is not a duration; {DURATION}"),
-        (
-            {f"{P}IDENTITIES__DEFAULT__KEYS": "/k"},
-            f"{P}IDENTITIES__DEFAULT__KEYS: is not JSON (line 1, column 1); lists and tables are written as JSON",
-        ),
-        (
-            {f"{P}IAM__INSECURE": "no", f"{P}IAM__URL": "http://iam.example/v3"},
-            f"{P}IAM__URL: would send access keys unencrypted; use https://, or set iam.insecure for a test",
-        ),
-    ],
-)
-def test_a_broken_variable(tmp_path: Path, environ: dict[str, str], told: str):
-    path = tmp_path / "broker.toml"
-    path.write_text(GOOD)
-    assert sentences(path, environ, path) == [told]
 
 
 @pytest.mark.parametrize("word", ["true", "True", "1", "yes", "on"])

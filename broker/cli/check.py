@@ -1,0 +1,87 @@
+"""`broker check`: what `broker run` would make of settings and keys, without starting.
+
+- Problems are those of `run`, in the same words; warnings go to stderr too, and the summary to stdout.
+- Keys are read to be judged, and only their places are shown.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from broker.app import read_keys
+from broker.hardening import close_memory
+from broker.identity.sources import Sources
+from broker.settings import DEFAULT_FILE, Grant, Listener, Settings, TcpListener, load, named_file
+from broker.settings.cautions import cautions
+
+_OWNERS_RULE = (
+    "no grants: the broker's own user, and over a Unix socket root of this host (of no container), "
+    "read every identity; nobody else"
+)
+
+
+@click.command()
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The settings; default: $KAKAOCLOUD_BROKER_CONFIG, else /etc/kakaocloud-broker/broker.toml if it exists.",
+)
+def check(config: Path | None) -> None:
+    """Check settings and key files without starting; every problem is a line with its remedy, and exit code 78.
+
+    Run it as the user who runs the broker, who may read the keys.
+
+    \b
+    Example:
+      sudo -u kakaocloud-broker broker check --config /etc/kakaocloud-broker/broker.toml
+    """  # noqa: D301  (click wants the backspace itself)
+    close_memory()
+    settings = load(config, os.environ)
+    file = named_file(config, os.environ) or (DEFAULT_FILE if DEFAULT_FILE.exists() else None)
+    doubts = list(cautions(settings))
+    read_keys(settings, Sources())
+    for doubt in doubts:
+        click.echo(f"warning: {doubt}", err=True)
+    for line in summary(settings, file):
+        click.echo(line)
+
+
+def summary(settings: Settings, file: Path | None) -> Iterator[str]:
+    """What the settings come to, for people."""
+    yield f"Good: {file or 'no file, the environment alone'}"
+    yield "Listeners:"
+    yield from (f"  {_listener(listener)}" for listener in settings.listen)
+    yield "Identities:"
+    for name, identity in settings.identities.items():
+        yield f"  {name}: key from {', '.join(identity.keys)}; IAM at {settings.iam_of(name).url}"
+    yield "Who may read:"
+    if not settings.grants:
+        yield f"  {_OWNERS_RULE}"
+        return
+    yield from (f"  {_grant(grant)}" for grant in settings.grants)
+    for name in settings.identities:
+        if all(grant.identity != name for grant in settings.grants):
+            yield f"  {name}: nobody"
+
+
+def _listener(listener: Listener) -> str:
+    text = f"{listener.label}: {', '.join(listener.serve)}"
+    if listener.identities is not None:
+        text += f"; identities {', '.join(listener.identities)} alone"
+    if isinstance(listener, TcpListener) and listener.if_available:
+        text += "; where the host has that address"
+    if listener.is_tcp and "tokens" in listener.serve:
+        text += "; requests need the header Metadata: true"
+    return text
+
+
+def _grant(grant: Grant) -> str:
+    where = f"on {', '.join(grant.listeners)}" if grant.listeners else "on all listeners"
+    if grant.any:
+        return f"{grant.identity}: whoever connects {where}"
+    kinds = (("user", grant.users), ("group", grant.groups))
+    who = [f"{kind}{'s' * (len(them) > 1)} {', '.join(map(str, them))}" for kind, them in kinds if them]
+    return f"{grant.identity}: {', '.join(who)} {where}"

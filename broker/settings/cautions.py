@@ -1,0 +1,55 @@
+"""What is allowed and yet worth a word to the administrator: `broker check` says it, and nothing stops."""
+
+import shlex
+import stat
+from collections.abc import Iterator
+
+from broker.core.errors import Problem
+from broker.identity.sources import ENVIRONMENT
+from broker.settings.listeners import UnixListener
+from broker.settings.tree import Settings
+
+# As this number the kernel shows every user of another user namespace that it cannot map.
+_UNMAPPED = 65534
+
+
+def cautions(settings: Settings) -> Iterator[Problem]:
+    """Each doubt, with what would remove it."""
+    if settings.iam.insecure:
+        what = "lets access keys and tokens travel unencrypted"
+        yield Problem("iam.insecure", what, "remove it where IAM is real")
+    for name, identity in settings.identities.items():
+        if ENVIRONMENT in identity.keys:
+            what = "a key from env: cannot be reloaded"
+            yield Problem(
+                f"identities.{name}.keys", what, "name a directory or a file, which can be corrected"
+            )
+    for index, listener in enumerate(settings.listen):
+        if isinstance(listener, UnixListener) and _replaceable(listener):
+            what = f"whoever can write to {listener.unix.parent} can put a socket of their own in its place"
+            yield Problem(
+                f"listen[{index}].unix", what, f"run: chmod o-w {shlex.quote(str(listener.unix.parent))}"
+            )
+    yield from _grants(settings)
+
+
+def _grants(settings: Settings) -> Iterator[Problem]:
+    for index, grant in enumerate(settings.grants):
+        for key, accounts in (("users", grant.users), ("groups", grant.groups)):
+            for place, account in enumerate(accounts):
+                where = f"grants[{index}].{key}[{place}]"
+                if account.number == 0:
+                    what = "grants to root, also to that of a container which reaches the listener"
+                    yield Problem(where, what, "grant to a user of its own")
+                elif account.number == _UNMAPPED:
+                    what = "is also what callers of foreign user namespaces look like"
+                    yield Problem(where, what, "grant to a user of its own")
+
+
+def _replaceable(listener: UnixListener) -> bool:
+    """Whether a stranger may remove the socket's file: in a sticky folder only its owner may."""
+    try:
+        mode = listener.unix.parent.stat().st_mode
+    except OSError:  # not there yet, or hidden: the start judges it
+        return False
+    return bool(mode & stat.S_IWOTH) and not mode & stat.S_ISVTX

@@ -1,0 +1,82 @@
+"""Broken variables, and the exact sentences they get."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.settings.broken import CANARY, GOOD, sentences
+
+P = "KAKAOCLOUD_BROKER_"
+DURATION = 'write it like 90, "90s", "15m", "12h" or "2d"'
+NOT_FILE = "is not the absolute path of a file; begin with / and do not end with it"
+NOT_HOST = "is not a host name or an address; write it without scheme, port, path or pattern"
+
+
+@pytest.mark.parametrize(
+    ("environ", "told"),
+    [
+        ({f"{P}IAM__URLL": CANARY}, f"{P}IAM__URLL: is not a known setting; did you mean {P}IAM__URL?"),
+        ({f"{P}IMA__URL": CANARY}, f"{P}IMA__URL: is not a known setting; did you mean {P}IAM__URL?"),
+        ({f"{P}FILES": "[]"}, f"{P}FILES: is not supported by this version; remove it"),
+        ({f"{P}CACHE__PATH": "/x"}, f"{P}CACHE__PATH: is not supported by this version; remove it"),
+        ({f"{P}LOG__AUDIT": "off"}, f"{P}LOG__AUDIT: is not supported by this version; remove it"),
+        (
+            {f"{P}LISTEN": "[{"},
+            f"{P}LISTEN: is not JSON (line 1, column 3); lists and tables are written as JSON",
+        ),
+        (
+            {f"{P}LISTEN": "[" * 50_000},
+            f"{P}LISTEN: is not JSON; lists and tables are written as JSON",
+        ),
+        ({f"{P}LISTEN": "[]"}, f"{P}LISTEN: names no listener; give one, or leave it out for the default"),
+        (
+            {f"{P}LISTEN__0__UNIX": "/s"},
+            (
+                f"{P}LISTEN__0__UNIX: sets a part of a list, which is set whole; "
+                f"""set {P}LISTEN='[{{"unix": "/..."}}]'"""
+            ),
+        ),
+        (
+            {f"{P}GRANTS__0__USERS": '["app"]'},
+            (
+                f"{P}GRANTS__0__USERS: sets a part of a list, which is set whole; "
+                f"""set {P}GRANTS='[{{"identity": "default", "users": ["app"]}}]'"""
+            ),
+        ),
+        ({f"{P}SERVING__HOSTS": '["*"]'}, f"{P}SERVING__HOSTS, serving.hosts[0]: {NOT_HOST}"),
+        (
+            {f"{P}SERVING__HOSTS": "broker.internal"},
+            f"{P}SERVING__HOSTS: is not JSON (line 1, column 1); lists and tables are written as JSON",
+        ),
+        (
+            {f"{P}REFRESH__LATTEST": "0.5"},
+            f"{P}REFRESH__LATTEST: is not a known setting; did you mean {P}REFRESH__LATEST?",
+        ),
+        (
+            {f"{P}GRANTS": '[{"identity": "nobody-has-it", "users": [1]}]'},
+            (
+                f"{P}GRANTS, grants[0].identity: is no identity of this configuration; "
+                "correct the name, or add [identities.NAME]"
+            ),
+        ),
+        ({f"{P}LISTEN": '[{"unix": "s"}]'}, f"{P}LISTEN, listen[0].unix: {NOT_FILE}"),
+        (
+            {f"{P}IAM__URL__X": "x"},
+            f"{P}IAM__URL__X: goes deeper than any setting; remove __X",
+        ),
+        ({f"{P}IAM": "1"}, f"{P}IAM: is not a table; write it as a table of settings"),
+        ({f"{P}SERVING__DRAIN": ""}, f"{P}SERVING__DRAIN: is not a duration; {DURATION}"),
+        (
+            {f"{P}IDENTITIES__DEFAULT__KEYS": "/k"},
+            f"{P}IDENTITIES__DEFAULT__KEYS: is not JSON (line 1, column 1); lists and tables are written as JSON",
+        ),
+        (
+            {f"{P}IAM__INSECURE": "no", f"{P}IAM__URL": "http://iam.example/v3"},
+            f"{P}IAM__URL: would send access keys unencrypted; use https://, or set iam.insecure for a test",
+        ),
+    ],
+)
+def test_a_broken_variable(tmp_path: Path, environ: dict[str, str], told: str):
+    path = tmp_path / "broker.toml"
+    path.write_text(GOOD)
+    assert sentences(path, environ, path) == [told]
