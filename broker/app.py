@@ -8,19 +8,19 @@ import os
 import random
 import signal
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
-from aiohttp import web
 
 from broker import __version__
 from broker.callers.container import in_container
-from broker.callers.listeners import BACKLOG, unix_listener
 from broker.clock import BootClock
-from broker.core.access import Owner, Policy
+from broker.core import timing
+from broker.core.access import Owner
 from broker.core.errors import ConfigError, Problem
 from broker.core.model import AccessKey
 from broker.core.ports import Clock, KeySource
@@ -28,26 +28,38 @@ from broker.identity.sources import Sources
 from broker.issuer.keystone import Endpoint, Keystone
 from broker.keeper.keeper import Allowance, Keeper, Setting
 from broker.keeper.keyring import Keyring
-from broker.keeper.ticker import ticking
-from broker.observability import journal
+from broker.keeper.projects import Projects
+from broker.keeper.ticker import EVERY, ticking
+from broker.observability.journal import Journal
+from broker.observability.metrics import Metrics, Reading
+from broker.observability.refusals import Refusals
+from broker.openings import openings
+from broker.serving import answers
 from broker.serving.application import application
+from broker.serving.context import Desk
 from broker.serving.drain import Drain
-from broker.settings import Settings, UnixListener
+from broker.serving.site import serving
+from broker.settings import Settings
 
 _log = structlog.get_logger()
 
 # Name look-ups and key files block threads, one an identity at a time: a hanging one must not hold up the others (L12).
 _THREADS = 64
-# Once the drain is over, what is still open gets this many seconds to end.
-_LAST_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Broker:
     """A running broker."""
 
-    keyring: Keyring
-    drain: Drain
+    desk: Desk
+    addresses: tuple[str, ...]  # where it listens, as it turned out
+
+    async def finish(self, seconds: float) -> bool:
+        """Turn readiness off and wait for what is in flight; False when that took longer than so many seconds."""
+        self.desk.drain.begun = True
+        # Long polls look up, see the end, and answer.
+        self.desk.keyring.wake()
+        return await self.desk.drain.finish(seconds)
 
 
 @asynccontextmanager
@@ -56,16 +68,13 @@ async def running(settings: Settings, sources: Sources, clock: Clock) -> AsyncIt
     keys = read_keys(settings, sources)
     async with AsyncExitStack() as stack:
         # Sockets first: who asks early waits in the kernel's queue instead of being refused.
-        sockets = [stack.enter_context(_listener(listener)) for listener in settings.listen]
-        keepers = await _keepers(settings, keys, clock, stack)
-        keyring = Keyring(keepers, clock)
-        stack.push_async_callback(keyring.aclose)
-        keyring.observe()
-        drain = Drain()
-        policy = Policy(Owner(os.getuid(), in_container()))
-        await _serve(application(keyring, policy, clock, drain), sockets, stack)
-        await stack.enter_async_context(ticking(keyring.observe))
-        yield Broker(keyring, drain)
+        opened = [stack.enter_context(opening) for opening in openings(settings)]
+        desk = await _desk(settings, keys, clock, stack)
+        desk.keyring.observe()
+        for doorway, listening in opened:
+            await stack.enter_async_context(serving(application(desk, doorway), listening))
+        await stack.enter_async_context(ticking(_Tick(desk)))
+        yield Broker(desk, tuple(doorway.label for doorway, _ in opened))
 
 
 async def run(settings: Settings, sources: Sources) -> None:
@@ -81,12 +90,13 @@ async def run(settings: Settings, sources: Sources) -> None:
         _log.info(
             "serving",
             version=__version__,
-            listeners=[str(listener.unix) for listener in settings.listen],
+            listeners=broker.addresses,
             identities=sorted(settings.identities),
+            grants=len(settings.grants),
         )
         await stop.wait()
         _log.info("draining", at_most_seconds=settings.serving.drain)
-        if not await broker.drain.finish(settings.serving.drain):
+        if not await broker.finish(settings.serving.drain):
             _log.warning("drain_cut_short", after_seconds=settings.serving.drain)
     _log.info("stopped")
 
@@ -107,39 +117,60 @@ def read_keys(settings: Settings, sources: Sources) -> dict[str, tuple[KeySource
     return found
 
 
-async def _keepers(
-    settings: Settings,
-    keys: Mapping[str, tuple[KeySource, AccessKey]],
-    clock: Clock,
-    stack: AsyncExitStack,
-) -> dict[str, Keeper]:
+async def _desk(
+    settings: Settings, keys: Mapping[str, tuple[KeySource, AccessKey]], clock: Clock, stack: AsyncExitStack
+) -> Desk:
+    keepers: dict[str, Keeper] = {}
+    lists: dict[str, Projects] = {}
+    metrics = Metrics(__version__, lambda: _readings(keepers, clock))
     setting = Setting(
         clock=clock,
         host=socket.gethostname(),
         allowance=Allowance(clock.now()),
         jitter=random.SystemRandom().random,
-        observers=(journal.tell,),
+        observers=(Journal().tell,),
+        refresh=timing.Refresh(settings.refresh.earliest, settings.refresh.latest, settings.refresh.critical),
     )
-    keepers = {}
     for name, (source, key) in keys.items():
         iam = settings.iam_of(name)
         endpoint = Endpoint(iam.url, iam.ca_file, iam.timeout, iam.connect_timeout, iam.insecure)
         # One client an identity: a hanging IAM takes no connection away from another's (L12).
-        issuer = await stack.enter_async_context(Keystone(endpoint, clock))
+        issuer = Keystone(endpoint, clock, partial(metrics.asked, name))
+        await stack.enter_async_context(issuer)
         keepers[name] = Keeper(name, source, key, issuer, setting)
-    return keepers
+        lists[name] = Projects(keepers[name], issuer, clock)
+        stack.push_async_callback(lists[name].aclose)
+    keyring = Keyring(keepers, clock)
+    stack.push_async_callback(keyring.aclose)
+    policy = settings.policy(Owner(os.getuid(), in_container()))
+    return Desk(keyring, lists, policy, clock, Drain(), metrics, Refusals())
 
 
-def _listener(listener: UnixListener) -> AbstractContextManager[socket.socket]:
-    return unix_listener(listener.unix, listener.mode, listener.group)
+class _Tick:
+    """What happens each second; how late it comes says how busy the loop is."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._due = desk.clock.now() + EVERY
+
+    def __call__(self) -> None:
+        now = self._desk.clock.now()
+        self._desk.meter.lag(max(0.0, now - self._due))
+        self._due = now + EVERY
+        self._desk.keyring.observe()
 
 
-async def _serve(app: web.Application, sockets: list[socket.socket], stack: AsyncExitStack) -> None:
-    runner = web.AppRunner(app, handle_signals=False, access_log=None, shutdown_timeout=_LAST_SECONDS)
-    await runner.setup()
-    stack.push_async_callback(runner.cleanup)
-    for listening in sockets:
-        await web.SockSite(runner, listening, backlog=BACKLOG).start()
+def _readings(keepers: Mapping[str, Keeper], clock: Clock) -> Iterator[Reading]:
+    """What the metrics show of each lease at this moment."""
+    now, wall = clock.now(), clock.wall()
+    for name, keeper in keepers.items():
+        yield Reading(
+            identity=name,
+            remaining=answers.remaining(keeper.lease, now),
+            key_remaining=answers.key_remaining(keeper.lease, wall),
+            degraded=tuple(answers.degraded(keeper.lease)),
+            skew=None if keeper.skew is None else keeper.skew.total_seconds(),
+        )
 
 
 def _cannot_reload() -> None:

@@ -1,6 +1,8 @@
 """`broker demo`: the emulated IAM and a real broker in a folder of their own, which goes with them."""
 
 import asyncio
+import http.client
+import json
 import os
 import shlex
 import signal
@@ -22,8 +24,8 @@ from broker.settings import Settings
 @click.command()
 @click.option("--once", is_flag=True, help="Show it and exit.")
 def demo(once: bool) -> None:
-    """Start an emulated IAM and a broker, get a token over the socket, show the status; Ctrl-C ends it."""
-    logs.configure("warning", "console")
+    """Start an emulated IAM and a broker, get a token both ways, show the status; Ctrl-C ends it."""
+    logs.configure("error", "console")
     # A socket's path may have 107 bytes; some hosts have longer folders for what is temporary.
     parent = None if len(os.fsencode(tempfile.gettempdir())) < 60 else "/tmp"  # noqa: S108  the folder made there is our own
     with tempfile.TemporaryDirectory(prefix="kakaocloud-broker-demo-", dir=parent) as folder:
@@ -38,8 +40,8 @@ async def _show(folder: Path, *, once: bool) -> None:
     async with iam.serve(0) as url:
         click.echo(f"An emulated KakaoCloud IAM listens at {url}")
         settings = _settings(folder, url, iam)
-        async with running(settings, Sources({}), BootClock()):
-            await asyncio.to_thread(_tour, folder)
+        async with running(settings, Sources({}), BootClock()) as broker:
+            await asyncio.to_thread(_tour, *broker.addresses)
             if not once:
                 click.echo("\nCtrl-C ends it.")
                 await stop.wait()
@@ -56,22 +58,42 @@ def _settings(folder: Path, url: str, iam: FakeIam) -> Settings:
         {
             "iam": {"url": url},
             "identities": {"default": {"keys": [str(keys)]}},
-            "listen": [{"unix": str(folder / "broker.sock")}],
+            "listen": [{"unix": str(folder / "broker.sock")}, {"tcp": "127.0.0.1:0"}],
         }
     )
 
 
-def _tour(folder: Path) -> None:
-    path = folder / "broker.sock"
-    environ = {address.VARIABLE: f"unix://{path}"}
-    click.echo(f"A broker listens at       {path}\n")
-    token = fetch.token(environ, None, 10).tree()
-    click.echo("A token, as a local program gets it:")
-    click.echo(f"  $ curl --unix-socket {shlex.quote(str(path))} http://broker/v1/token")
-    click.echo(
-        f"  {token['token'][:16]}... ({len(token['token'])} characters, {token['expires_in']} s to live)\n"
-    )
+def _tour(path: str, loopback: str) -> None:
+    click.echo(f"A broker listens at       {path}")
+    click.echo(f"and at                    http://{loopback}\n")
+    by_socket = {address.VARIABLE: f"unix://{path}"}
+    by_http = {address.VARIABLE: f"http://{loopback}"}
+    click.echo("A token, as a local program gets it over the socket:")
+    click.echo(f"  $ curl --unix-socket {shlex.quote(path)} http://broker/v1/token")
+    click.echo(f"  {_shown(by_socket)}\n")
+    click.echo("and over loopback HTTP:")
+    click.echo(f"  $ curl -H 'Metadata: true' http://{loopback}/v1/token")
+    click.echo(f"  {_shown(by_http)}\n")
+    click.echo("Without that header, as a page or a tricked server would ask:")
+    click.echo(f"  $ curl http://{loopback}/v1/token")
+    click.echo(f"  {_turned_away(loopback)}\n")
     click.echo("What the broker holds:")
     click.echo(f"  $ {address.VARIABLE}=unix://{path} broker status")
-    for line in render(fetch.status(environ)).splitlines():
+    for line in render(fetch.status(by_socket)).splitlines():
         click.echo(f"  {line}")
+
+
+def _shown(environ: dict[str, str]) -> str:
+    token = fetch.token(environ, None, 10).tree()
+    return f"{token['token'][:16]}... ({len(token['token'])} characters, {token['expires_in']} s to live)"
+
+
+def _turned_away(loopback: str) -> str:
+    connection = http.client.HTTPConnection(loopback, timeout=10)
+    try:
+        connection.request("GET", "/v1/token")
+        answer = connection.getresponse()
+        problem = json.loads(answer.read())
+    finally:
+        connection.close()
+    return f"{answer.status} {problem['code']}: {problem['detail']}"

@@ -13,9 +13,18 @@ from enum import IntEnum
 
 # Keystone floors its times to the second, so a token may end up to this many seconds before its `expires_at`.
 FLOOR = 1.0
-DUE_EARLIEST = 0.50
-DUE_LATEST = 0.75
-CRITICAL = 0.90
+
+
+@dataclass(frozen=True, slots=True)
+class Refresh:
+    """When a successor is due, and when it is urgent, in parts of a token's lifetime."""
+
+    earliest: float = 0.50  # the due point is drawn from here
+    latest: float = 0.75  # to here
+    critical: float = 0.90
+
+
+USUAL = Refresh()
 
 
 class Phase(IntEnum):
@@ -58,14 +67,14 @@ def lifetime(issued_at: datetime, expires_at: datetime, date: datetime | None) -
     return life
 
 
-def span(sent_at: float, life: float, draw: float) -> Span:
+def span(sent_at: float, life: float, draw: float, refresh: Refresh = USUAL) -> Span:
     """The phases of a token that lives `life` seconds; `draw` in [0, 1) places its due point."""
-    due = DUE_EARLIEST + (DUE_LATEST - DUE_EARLIEST) * draw
+    due = refresh.earliest + (refresh.latest - refresh.earliest) * draw
     return Span(
         sent_at=sent_at,
         lifetime=life,
         due_at=sent_at + life * due,
-        critical_at=sent_at + life * CRITICAL,
+        critical_at=sent_at + life * refresh.critical,
         deadline=sent_at + life - FLOOR,
     )
 

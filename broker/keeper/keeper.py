@@ -61,6 +61,7 @@ class Setting:
     allowance: Allowance
     jitter: Callable[[], float]  # in [0, 1)
     observers: tuple[Observer, ...] = ()
+    refresh: timing.Refresh = timing.USUAL
 
 
 class Keeper:
@@ -173,7 +174,7 @@ class Keeper:
             self.skew = self._clock.wall() - reply.date
         now = self._clock.now()
         draw = timing.draw(self._setting.host, self.lease.identity, reply.token.digest)
-        span = timing.span(reply.sent_at, reply.lifetime, draw)
+        span = timing.span(reply.sent_at, reply.lifetime, draw, self._setting.refresh)
         if span.phase(now) is Phase.EXPIRED:
             slow = IamError(
                 Fault.UNAVAILABLE, "IAM's answer took longer than the token lives; the network is too slow"

@@ -20,33 +20,46 @@ EVERY = 1.0  # seconds: the coarsest that keeps a token of a few seconds alive
 _PATIENCE = 2  # times `every`, until a tick counts as lost
 
 
+class _Guard:
+    """Calls for help when nobody has said for a while that all is well."""
+
+    def __init__(self, seconds: float, call_for_help: Callable[[], None]) -> None:
+        self._seconds = seconds
+        self._call_for_help = call_for_help
+        self._timer: asyncio.TimerHandle | None = None
+
+    def well(self) -> None:
+        """All is well, for a while."""
+        self.close()
+        self._timer = asyncio.get_running_loop().call_later(self._seconds, self._late)
+
+    def close(self) -> None:
+        """Stop watching."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _late(self) -> None:
+        self.well()
+        self._call_for_help()
+
+
 @asynccontextmanager
 async def ticking(tick: Callable[[], None], every: float = EVERY) -> AsyncIterator[None]:
     """Call `tick` every so many seconds while the context lasts."""
-    loop = asyncio.get_running_loop()
     scheduler = AsyncIOScheduler(timezone=UTC)
 
-    def arm() -> asyncio.TimerHandle:
-        return loop.call_later(_PATIENCE * every, plan_anew)
-
-    def plan_anew() -> None:
-        nonlocal guard
-        guard = arm()
-        planned.reschedule("interval", seconds=every)
-
     async def job() -> None:
-        nonlocal guard
-        guard.cancel()
-        guard = arm()
+        guard.well()
         tick()
 
     planned = scheduler.add_job(
         job, "interval", seconds=every, misfire_grace_time=None, coalesce=True, max_instances=1
     )
+    guard = _Guard(_PATIENCE * every, lambda: planned.reschedule("interval", seconds=every))
     scheduler.start()
-    guard = arm()
+    guard.well()
     try:
         yield
     finally:
-        guard.cancel()
+        guard.close()
         scheduler.shutdown(wait=False)

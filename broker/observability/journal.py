@@ -114,7 +114,3 @@ def _remind(log: structlog.stdlib.BoundLogger, story: _Story, now: float) -> Non
     elif now >= story.remind_at:
         story.remind_at = now + REMIND_EVERY
         log.error("no_token", for_seconds=round(now - story.empty_since))
-
-
-# The composition root still asks for a function; it goes when the root makes a Journal of its own.
-tell = Journal().tell

@@ -1,7 +1,7 @@
 """What workloads read, as plain values: pure functions of a lease and a moment."""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from broker.core import lease
 from broker.core.errors import CODE_OF_FAULT
@@ -42,7 +42,23 @@ def state(kept: Lease, now: float) -> str:
 
 def degraded(kept: Lease) -> list[str]:
     """Why this identity is not in order, in the words of INTERFACE section 4."""
-    return [] if kept.trouble is None else [CODE_OF_FAULT[kept.trouble.fault].value]
+    trouble = kept.trouble
+    return [] if trouble is None or trouble.count == 0 else [CODE_OF_FAULT[trouble.fault].value]
+
+
+def remaining(kept: Lease, now: float) -> float | None:
+    """Seconds for which the token may still be served; None when there is none."""
+    held = lease.servable(kept, now)
+    return None if held is None else held.span.deadline - now
+
+
+def key_remaining(kept: Lease, wall: datetime) -> float | None:
+    """Seconds until the access key itself ends; None where IAM does not tell."""
+    end = kept.held and kept.held.token.key_expires_at
+    if not end:
+        return None
+    when = datetime.fromisoformat(end)
+    return ((when if when.tzinfo else when.replace(tzinfo=UTC)) - wall).total_seconds()
 
 
 def identity(kept: Lease, key: str, now: float, wall: datetime) -> Json:
@@ -70,7 +86,7 @@ def identity(kept: Lease, key: str, now: float, wall: datetime) -> Json:
 
 def _fault(kept: Lease, at: Callable[[float], str]) -> Json | None:
     trouble = kept.trouble
-    if trouble is None:
+    if trouble is None or trouble.count == 0:
         return None
     return {
         "fault": trouble.fault.value,

@@ -1,30 +1,43 @@
-"""The HTTP application: every route in one table."""
+"""The HTTP application of one listener: every route in one table, by what the listener serves."""
 
 from aiohttp import web
 
-from broker.core.ports import Clock
-from broker.keeper.keyring import Keyring
-from broker.serving import health, tokens
-from broker.serving.context import CLOCK, DRAIN, KEYRING, POLICY, Policy
-from broker.serving.drain import Drain
-from broker.serving.gates import GATES, LARGEST_BODY
+from broker.serving import health, identities, openapi, tokens
+from broker.serving.context import DESK, Desk
+from broker.serving.doorway import DOORWAY, Doorway, Serve
+from broker.serving.passage import LARGEST_BODY, PASSAGE
+
+ROUTES = {
+    Serve.TOKENS: (
+        ("/v1/token", tokens.default_token),
+        ("/v1/identities", identities.identities),
+        ("/v1/identities/{name}", identities.identity),
+        ("/v1/identities/{name}/token", tokens.named_token),
+        ("/v1/identities/{name}/catalog", identities.catalog),
+        ("/v1/identities/{name}/projects", identities.projects),
+        ("/openapi.json", openapi.document),
+    ),
+    Serve.HEALTH: (
+        ("/livez", health.livez),
+        ("/readyz", health.readyz),
+        ("/readyz/{name}", health.readyz_one),
+    ),
+    Serve.METRICS: (("/metrics", health.metrics),),
+}
 
 
-def application(keyring: Keyring, policy: Policy, clock: Clock, drain: Drain) -> web.Application:
-    """The application that serves this keyring."""
-    app = web.Application(middlewares=GATES, client_max_size=LARGEST_BODY)
-    app[KEYRING] = keyring
-    app[POLICY] = policy
-    app[CLOCK] = clock
-    app[DRAIN] = drain
-    app.add_routes(
-        [
-            web.get("/v1/token", tokens.default_token),
-            web.get("/v1/identities", tokens.identities),
-            web.get("/v1/identities/{name}", tokens.identity),
-            web.get("/v1/identities/{name}/token", tokens.named_token),
-            web.get("/livez", health.livez),
-            web.get("/readyz", health.readyz),
-        ]
-    )
+def application(desk: Desk, doorway: Doorway) -> web.Application:
+    """What this listener serves; what it does not serve has no route there."""
+    app = web.Application(middlewares=PASSAGE, client_max_size=LARGEST_BODY)
+    app[DESK] = desk
+    app[DOORWAY] = doorway
+    for kind in sorted(doorway.serve):
+        app.add_routes([web.get(path, handler) for path, handler in ROUTES[kind]])
+    app.on_response_prepare.append(_signed)
     return app
+
+
+async def _signed(request: web.Request, answer: web.StreamResponse) -> None:
+    """The library would name its version and Python's, which is a stranger's first question."""
+    del request
+    answer.headers["Server"] = "kakaocloud-broker"

@@ -1,5 +1,7 @@
-"""What every handler works with, by typed keys."""
+"""What every handler works with, under one typed key."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 from aiohttp import web
@@ -7,16 +9,44 @@ from aiohttp import web
 from broker.core.access import Workload
 from broker.core.ports import Clock
 from broker.keeper.keyring import Keyring
+from broker.keeper.projects import Projects
 from broker.serving.drain import Drain
 
 
 class Policy(Protocol):
-    """Who may do what."""
+    """Who may do what, see core.access."""
 
     def may_read(self, workload: Workload, identity: str) -> bool: ...
+    def may_view(self, workload: Workload, identity: str) -> bool: ...
 
 
-KEYRING = web.AppKey("keyring", Keyring)
-CLOCK = web.AppKey("clock", Clock)
-POLICY = web.AppKey("policy", Policy)
-DRAIN = web.AppKey("drain", Drain)
+class Meter(Protocol):
+    """Who counts, see observability.metrics."""
+
+    def requested(self, listener: str, route: str, status: int) -> None: ...
+    def refused(self, reason: str) -> None: ...
+    def served(self, identity: str, listener: str) -> None: ...
+    def lag(self, seconds: float) -> None: ...
+    def exposition(self, accept: str) -> tuple[bytes, str]: ...
+
+
+class Witness(Protocol):
+    """Who writes down refusals, see observability.refusals."""
+
+    def tell(self, reason: str, uid: int | None, listener: str, route: str, now: float) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """The broker as its handlers know it."""
+
+    keyring: Keyring
+    projects: Mapping[str, Projects]
+    policy: Policy
+    clock: Clock
+    drain: Drain
+    meter: Meter
+    witness: Witness
+
+
+DESK = web.AppKey("desk", Desk)

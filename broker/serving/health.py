@@ -3,8 +3,9 @@
 from aiohttp import web
 
 from broker.core import lease
+from broker.core.errors import Code, Refusal
 from broker.serving import answers
-from broker.serving.context import CLOCK, DRAIN, KEYRING
+from broker.serving.context import DESK, Desk
 
 _NO_STORE = {"Cache-Control": "no-store"}
 
@@ -17,15 +18,34 @@ async def livez(request: web.Request) -> web.Response:
 
 async def readyz(request: web.Request) -> web.Response:
     """`GET /readyz`: 200 while every identity holds a usable token, whether or not IAM is up; else 503 with reasons."""
-    reports = {name: _report(request, name) for name in request.app[KEYRING]}
-    draining = request.app[DRAIN].begun
-    ready = not draining and all(report["ready"] for report in reports.values())
-    body: answers.Json = {"ready": ready, "draining": draining, "identities": reports}
+    desk = request.app[DESK]
+    reports = {name: _report(desk, name) for name in desk.keyring}
+    ready = not desk.drain.begun and all(report["ready"] for report in reports.values())
+    return _answer({"ready": ready, "draining": desk.drain.begun, "identities": reports}, ready=ready)
+
+
+async def readyz_one(request: web.Request) -> web.Response:
+    """`GET /readyz/{name}`: the same for one identity."""
+    desk, name = request.app[DESK], request.match_info["name"]
+    if name not in desk.keyring:
+        raise Refusal(Code.NOT_FOUND, "there is no identity of that name; see /readyz")
+    report = _report(desk, name)
+    ready = bool(report["ready"]) and not desk.drain.begun
+    return _answer(report | {"ready": ready, "draining": desk.drain.begun}, ready=ready)
+
+
+async def metrics(request: web.Request) -> web.Response:
+    """`GET /metrics`: what a Prometheus scrapes."""
+    body, kind = request.app[DESK].meter.exposition(request.headers.get("Accept", ""))
+    return web.Response(body=body, headers=_NO_STORE | {"Content-Type": kind})
+
+
+def _answer(body: answers.Json, *, ready: bool) -> web.Response:
     return web.json_response(body, status=200 if ready else 503, headers=_NO_STORE)
 
 
-def _report(request: web.Request, name: str) -> answers.Json:
-    now, keeper = request.app[CLOCK].now(), request.app[KEYRING][name]
+def _report(desk: Desk, name: str) -> answers.Json:
+    now, keeper = desk.clock.now(), desk.keyring[name]
     ready = lease.servable(keeper.lease, now) is not None
     report: answers.Json = {
         "ready": ready,

@@ -18,15 +18,21 @@ STATUS = {
     Code.BAD_REQUEST: 400,
     Code.IDENTITY_REQUIRED: 400,
     Code.ACCESS_DENIED: 403,
+    Code.METADATA_HEADER_MISSING: 403,
+    Code.HOST_NOT_ALLOWED: 403,
+    Code.FORWARDED_REQUEST: 403,
+    Code.BROWSER_REQUEST: 403,
     Code.CALLER_UNKNOWN: 403,
     Code.NOT_FOUND: 404,
     Code.METHOD_NOT_ALLOWED: 405,
+    Code.TIMEOUT: 408,
     Code.TOO_LARGE: 413,
     Code.INTERNAL: 500,
     Code.NOT_READY: 503,
     Code.IAM_UNAVAILABLE: 503,
     Code.IAM_THROTTLED: 503,
     Code.KEY_REJECTED: 503,
+    Code.MIN_TTL_UNAVAILABLE: 503,
 }
 
 # What the library itself refuses, in our words.
@@ -34,15 +40,16 @@ _LIBRARY = {
     400: Refusal(Code.BAD_REQUEST, "the request is not understood"),
     404: Refusal(Code.NOT_FOUND, "there is nothing at this path; see /v1/identities"),
     405: Refusal(Code.METHOD_NOT_ALLOWED, "this path does not know that method"),
+    408: Refusal(Code.TIMEOUT, "the request took too long to arrive"),
     413: Refusal(Code.TOO_LARGE, "the request is too large"),
 }
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def response(refusal: Refusal) -> web.Response:
-    """A refusal as its sender sees it."""
-    status = STATUS[refusal.code]
+def response(refusal: Refusal, status: int | None = None) -> web.Response:
+    """A refusal as its sender sees it; `status` where the code alone does not say it."""
+    status = status or STATUS[refusal.code]
     body: dict[str, object] = {
         "type": "about:blank",
         "title": refusal.code.value.replace("_", " "),
@@ -63,19 +70,12 @@ def response(refusal: Refusal) -> web.Response:
     )
 
 
-@web.middleware
-async def refusals(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Every way in which a request can fail, as a problem."""
-    try:
-        return await handler(request)
-    except Refusal as refusal:
-        return response(refusal)
-    except web.HTTPException as error:
-        answer = response(_LIBRARY.get(error.status, Refusal(Code.INTERNAL, "the broker could not answer")))
+def answered(error: Exception, path: str) -> web.Response:
+    """What the library refuses, or a defect: whose insides the operator finds in the log and no stranger sees."""
+    if isinstance(error, web.HTTPException) and error.status in _LIBRARY:
+        answer = response(_LIBRARY[error.status])
         if "Allow" in error.headers:
             answer.headers["Allow"] = error.headers["Allow"]
         return answer
-    except Exception:  # noqa: BLE001
-        # A defect must not show its insides to a stranger; the operator finds them in the log.
-        _log.exception("request_defect", route=request.path)
-        return response(Refusal(Code.INTERNAL, "a defect in the broker; its log says more"))
+    _log.error("request_defect", route=path, exc_info=error)
+    return response(Refusal(Code.INTERNAL, "a defect in the broker; its log says more"))

@@ -3,29 +3,34 @@
 Permission is asked before any name is looked up: a name that does not exist and one that is not granted answer alike.
 """
 
+import re
+
 from aiohttp import web
 
 from broker.core import lease
 from broker.core.access import Workload
 from broker.core.errors import Code, Refusal
-from broker.serving import answers, prefer
-from broker.serving.context import CLOCK, KEYRING, POLICY
-from broker.serving.gates import workload
+from broker.core.model import Held
+from broker.keeper.keeper import Keeper
+from broker.serving import accept, answers, prefer, tag
+from broker.serving.context import DESK
+from broker.serving.doorway import DOORWAY
+from broker.serving.passage import workload
 
 DEFAULT_IDENTITY = "default"
-_NO_STORE = {"Cache-Control": "no-store"}
+_MIN_TTL = re.compile(r"[0-9]{1,9}")
 
 
 async def default_token(request: web.Request) -> web.Response:
-    """`GET /v1/token`: the caller's only identity, or the one named default."""
-    caller = workload(request)
-    readable = [name for name in request.app[KEYRING] if request.app[POLICY].may_read(caller, name)]
+    """`GET /v1/token`: the identity named default, or the caller's only one."""
+    desk, caller = request.app[DESK], workload(request)
+    readable = [name for name in desk.keyring if desk.policy.may_read(caller, name)]
     if DEFAULT_IDENTITY in readable:
         return await _token(request, DEFAULT_IDENTITY)
     if len(readable) == 1:
         return await _token(request, readable[0])
     if not readable:
-        raise _denied(caller)
+        raise denied(caller)
     raise Refusal(
         Code.IDENTITY_REQUIRED,
         f"you may read {', '.join(readable)}; ask for one: /v1/identities/{readable[0]}/token",
@@ -34,68 +39,61 @@ async def default_token(request: web.Request) -> web.Response:
 
 async def named_token(request: web.Request) -> web.Response:
     """`GET /v1/identities/{name}/token`."""
-    return await _token(request, _readable(request))
+    return await _token(request, readable_name(request))
 
 
-async def identities(request: web.Request) -> web.Response:
-    """`GET /v1/identities`: those that the caller may see."""
-    caller = workload(request)
-    names = [name for name in request.app[KEYRING] if request.app[POLICY].may_read(caller, name)]
-    return _json({"identities": [_state(request, name) for name in names]})
-
-
-async def identity(request: web.Request) -> web.Response:
-    """`GET /v1/identities/{name}`."""
-    return _json(_state(request, _readable(request)))
-
-
-def _readable(request: web.Request) -> str:
-    """The identity named in the path, if it is there and the caller may have it."""
-    caller, name = workload(request), request.match_info["name"]
-    if not request.app[POLICY].may_read(caller, name) or name not in request.app[KEYRING]:
-        raise _denied(caller)
+def readable_name(request: web.Request) -> str:
+    """The identity named in the path, if it is there and the caller may have its token. Raises Refusal."""
+    desk, caller, name = request.app[DESK], workload(request), request.match_info["name"]
+    if not desk.policy.may_read(caller, name) or name not in desk.keyring:
+        raise denied(caller)
     return name
 
 
-def _denied(caller: Workload) -> Refusal:
-    return Refusal(
-        Code.ACCESS_DENIED,
-        f"uid {caller.uid} may not read this identity; call as the broker's own user or as root",
-    )
+def denied(caller: Workload) -> Refusal:
+    """The same words for what is not granted and what does not exist."""
+    return Refusal(Code.ACCESS_DENIED, f"uid {caller.uid} may not read this identity; it needs a grant")
 
 
 async def _token(request: web.Request, name: str) -> web.Response:
-    text = _wants_text(request)
-    clock, keeper = request.app[CLOCK], request.app[KEYRING][name]
+    text, min_ttl = accept.wants_text(request), _min_ttl(request)
+    desk, keeper = request.app[DESK], request.app[DESK].keyring[name]
     asked = prefer.wait(request.headers.getall("Prefer", []))
-    held = await keeper.token(clock.now() + (prefer.DEFAULT if asked is None else asked))
-    now = clock.now()
-    headers = _NO_STORE | {"Vary": "Accept"}
+    until = desk.clock.now() + (prefer.DEFAULT if asked is None else asked)
+    held = await keeper.token(until, min_ttl)
+    known = request.headers.getall("If-None-Match", [])
+    if asked and tag.matches(known, held.token.digest):
+        held = await _another(request, keeper, held, until, min_ttl)
+    headers = {"Cache-Control": "no-store", "Vary": "Accept", "ETag": tag.of(held.token.digest)}
     if asked is not None:
         headers["Preference-Applied"] = f"wait={asked:.0f}"
+    if tag.matches(known, held.token.digest):
+        return web.Response(status=304, headers=headers)
+    desk.meter.served(name, request.app[DOORWAY].label)
     if text:
         return web.Response(text=held.token.value.reveal(), content_type="text/plain", headers=headers)
-    return _json(answers.token(name, held, now, stale=lease.stale(keeper.lease, now)), headers)
-
-
-def _wants_text(request: web.Request) -> bool:
-    form = request.query.get("format")
-    if form is None:
-        return _first_type(request.headers.get("Accept", "")) == "text/plain"
-    if form not in {"text", "json"}:
-        raise Refusal(Code.BAD_REQUEST, "format is text or json")
-    return form == "text"
-
-
-def _first_type(accept: str) -> str:
-    return accept.partition(",")[0].partition(";")[0].strip().lower()
-
-
-def _state(request: web.Request, name: str) -> answers.Json:
-    clock, keeper = request.app[CLOCK], request.app[KEYRING][name]
-    keeper.observe()
-    return answers.identity(keeper.lease, keeper.key.label, clock.now(), clock.wall())
-
-
-def _json(body: answers.Json, headers: dict[str, str] = _NO_STORE) -> web.Response:
+    now = desk.clock.now()
+    body = answers.token(name, held, now, stale=lease.stale(keeper.lease, now))
     return web.json_response(body, headers=headers)
+
+
+async def _another(request: web.Request, keeper: Keeper, held: Held, until: float, min_ttl: float) -> Held:
+    """The successor of `held` once there is one, else what there is at the end of the wait."""
+    desk = request.app[DESK]
+    while desk.clock.now() < until and not desk.drain.begun:
+        await keeper.news(until)
+        now = lease.servable(keeper.lease, desk.clock.now())
+        if now is not None and now.token.digest != held.token.digest:
+            break
+    # It waited for long: whether it may still have the token is asked again.
+    caller = workload(request)
+    if not desk.policy.may_read(caller, keeper.lease.identity):
+        raise denied(caller)
+    return await keeper.token(desk.clock.now(), min_ttl)
+
+
+def _min_ttl(request: web.Request) -> float:
+    text = request.query.get("min_ttl", "0")
+    if not _MIN_TTL.fullmatch(text):
+        raise Refusal(Code.BAD_REQUEST, "min_ttl is a whole number of seconds")
+    return float(text)

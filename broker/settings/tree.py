@@ -8,7 +8,7 @@ from pydantic import AfterValidator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from broker.core.access import Owner, Policy
-from broker.core.timing import CRITICAL, DUE_EARLIEST, DUE_LATEST
+from broker.core.timing import USUAL
 from broker.settings.grants import Grant
 from broker.settings.kinds import FilePath, Host, Name, SourceWords, Url, duration, fraction, told
 from broker.settings.listeners import AnyListener, distinct
@@ -62,9 +62,9 @@ class Serving(Table):
 class Refresh(Table):
     """When a token is replaced, in fractions of its real lifetime."""
 
-    earliest: Annotated[float, fraction(0.1)] = DUE_EARLIEST
-    latest: Annotated[float, fraction(0.1)] = DUE_LATEST
-    critical: Annotated[float, fraction(0.1)] = CRITICAL  # from here on the broker tries hard
+    earliest: Annotated[float, fraction(0.1)] = USUAL.earliest
+    latest: Annotated[float, fraction(0.1)] = USUAL.latest
+    critical: Annotated[float, fraction(0.1)] = USUAL.critical  # from here on the broker tries hard
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:

@@ -1,0 +1,99 @@
+"""From the listeners of the settings to open sockets, each with its doorway: its gates, and how its callers are proven."""
+
+import contextlib
+import socket
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from typing import cast
+
+import structlog
+
+from broker.callers import tcp, unix
+from broker.callers.listeners import tcp_listener, unix_listener
+from broker.callers.overflow import ambiguous_uid
+from broker.callers.sock_diag import SockDiag
+from broker.callers.tcp import TcpProver
+from broker.core.access import Workload
+from broker.serving.doorway import Doorway, Prove, Serve
+from broker.serving.gates import loopback_gates
+from broker.settings import Settings, TcpListener, UnixListener
+
+_log = structlog.get_logger()
+
+Opened = tuple[Doorway, socket.socket]
+
+
+def openings(settings: Settings) -> Iterator[AbstractContextManager[Opened]]:
+    """A context for each listener, which holds its socket open."""
+    hosts = frozenset(settings.serving.hosts)
+    for listener in settings.listen:
+        if isinstance(listener, UnixListener):
+            yield _unix(listener)
+        elif _can_be_opened(listener):
+            yield _tcp(listener, hosts)
+
+
+@contextlib.contextmanager
+def _unix(listener: UnixListener) -> Iterator[Opened]:
+    label = listener.label
+
+    ambiguous = ambiguous_uid()
+
+    def prove(connection: object) -> Workload | None:
+        return unix.prove(cast("unix.Connection", connection), label, ambiguous)
+
+    with unix_listener(listener.unix, listener.mode, listener.group) as listening:
+        yield Doorway(label, _served(listener), (), prove), listening
+
+
+@contextlib.contextmanager
+def _tcp(listener: TcpListener, hosts: frozenset[str]) -> Iterator[Opened]:
+    address, serve = listener.tcp, _served(listener)
+    with (
+        tcp_listener(address.host, address.port) as listening,
+        contextlib.closing(SockDiag()) as kernel,
+    ):
+        # Port 0 means any free one, so only the socket knows.
+        label = str(replace(address, port=listening.getsockname()[1]))
+        if Serve.TOKENS in serve:
+            yield Doorway(label, serve, loopback_gates(hosts), _proof(address.host, label, kernel)), listening
+        else:
+            # Probes and scrapers from anywhere: nothing secret has a route here, so nobody need be known.
+            yield Doorway(label, serve, (), _nobody), listening
+
+
+def _proof(host: str, label: str, kernel: SockDiag) -> Prove:
+    """The proof of callers over TCP, if it works on this host; otherwise nobody is proven there, and the log says why."""
+    prover = TcpProver(kernel, ambiguous_uid())
+    if problem := prover.self_test(host):
+        _log.error("tcp_serves_no_tokens", listener=label, detail=problem)
+        return _nobody
+
+    def prove(connection: object) -> Workload | None:
+        uid = prover.prove(cast("tcp.Connection", connection))
+        return None if uid is None else Workload(uid=uid, gid=None, pid=None, listener=label)
+
+    return prove
+
+
+def _nobody(connection: object) -> None:
+    del connection
+
+
+def _served(listener: UnixListener | TcpListener) -> frozenset[Serve]:
+    return frozenset(Serve(kind) for kind in listener.serve)
+
+
+def _can_be_opened(listener: TcpListener) -> bool:
+    """False for a default listener whose kind of address this host lacks, as [::1] where there is no IPv6."""
+    if not listener.if_available:
+        return True
+    family = socket.AF_INET6 if ":" in listener.tcp.host else socket.AF_INET
+    try:
+        with socket.socket(family) as probe:
+            probe.bind((listener.tcp.host, 0))
+    except OSError as error:
+        _log.info("listener_left_out", listener=listener.label, detail=error.strerror)
+        return False
+    return True

@@ -1,0 +1,60 @@
+"""What is known of identities, for who may see them; lists that IAM gives, for who may read them."""
+
+import json
+
+from aiohttp import web
+
+from broker.core.errors import Code, Refusal
+from broker.serving import answers, prefer
+from broker.serving.context import DESK, Desk
+from broker.serving.passage import workload
+from broker.serving.tokens import denied, readable_name
+
+_NO_STORE = {"Cache-Control": "no-store"}
+
+
+async def identities(request: web.Request) -> web.Response:
+    """`GET /v1/identities`: those that the caller may see."""
+    desk, caller = request.app[DESK], workload(request)
+    names = [name for name in desk.keyring if desk.policy.may_view(caller, name)]
+    return _json({"identities": [_state(desk, name) for name in names]})
+
+
+async def identity(request: web.Request) -> web.Response:
+    """`GET /v1/identities/{name}`."""
+    desk, caller, name = request.app[DESK], workload(request), request.match_info["name"]
+    if not desk.policy.may_view(caller, name) or name not in desk.keyring:
+        raise denied(caller)
+    return _json(_state(desk, name))
+
+
+async def catalog(request: web.Request) -> web.Response:
+    """`GET /v1/identities/{name}/catalog`: the token's catalog as Keystone gave it."""
+    desk, name = request.app[DESK], readable_name(request)
+    held = await desk.keyring[name].token(_until(request))
+    catalog = json.loads(held.token.body)["token"].get("catalog")
+    if catalog is None:
+        raise Refusal(Code.NOT_FOUND, "IAM gave no catalog with this token")
+    return _json({"catalog": catalog})
+
+
+async def projects(request: web.Request) -> web.Response:
+    """`GET /v1/identities/{name}/projects`: the user's projects as Keystone gives them, at most a minute old."""
+    desk, name = request.app[DESK], readable_name(request)
+    rows = await desk.projects[name].rows(_until(request))
+    return _json({"projects": rows})
+
+
+def _until(request: web.Request) -> float:
+    asked = prefer.wait(request.headers.getall("Prefer", []))
+    return request.app[DESK].clock.now() + (prefer.DEFAULT if asked is None else asked)
+
+
+def _state(desk: Desk, name: str) -> answers.Json:
+    keeper = desk.keyring[name]
+    keeper.observe()
+    return answers.identity(keeper.lease, keeper.key.label, desk.clock.now(), desk.clock.wall())
+
+
+def _json(body: answers.Json) -> web.Response:
+    return web.json_response(body, headers=_NO_STORE)

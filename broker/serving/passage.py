@@ -1,0 +1,88 @@
+"""What surrounds every request on every listener, from the outside in: PASSAGE is the order.
+
+It is counted as in flight, measured by its answer, its failures become problems, its announced size is judged, then
+the gates of its listener. A handler gets the proven caller from `workload`.
+"""
+
+from aiohttp import web
+
+from broker.core.access import Workload
+from broker.core.errors import Code, Refusal
+from broker.serving.connection import Connection
+from broker.serving.context import DESK
+from broker.serving.doorway import DOORWAY
+from broker.serving.gates import route_of
+from broker.serving.problem import STATUS, Handler, answered, response
+
+# No request of ours has a body.
+LARGEST_BODY = 16 * 1024
+
+
+@web.middleware
+async def counted(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """In flight, for the drain."""
+    with request.app[DESK].drain.request():
+        return await handler(request)
+
+
+@web.middleware
+async def measured(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Its answer, for the metrics."""
+    answer = await handler(request)
+    request.app[DESK].meter.requested(request.app[DOORWAY].label, route_of(request), answer.status)
+    return answer
+
+
+@web.middleware
+async def refusals(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Every way in which it can fail, as a problem; who is turned away is counted and written down."""
+    try:
+        return await handler(request)
+    except Refusal as refusal:
+        _note(request, refusal)
+        return response(refusal)
+    except Exception as error:  # noqa: BLE001  (a request that meets a defect is answered too)
+        return answered(error, request.path)
+
+
+@web.middleware
+async def gated(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """The gates; first the size that is announced, since handlers read no body and the library would never look."""
+    if (request.content_length or 0) > LARGEST_BODY:
+        raise Refusal(Code.TOO_LARGE, "the request is too large; send no body")
+    for gate in request.app[DOORWAY].gates:
+        gate(request)
+    return await handler(request)
+
+
+PASSAGE = (counted, measured, refusals, gated)
+
+
+def workload(request: web.Request) -> Workload:
+    """The proven caller. Raises Refusal."""
+    caller = _caller(request)
+    if caller is None:
+        raise Refusal(
+            Code.CALLER_UNKNOWN,
+            "the kernel does not prove who is calling; connect again, or use the Unix socket",
+        )
+    return caller
+
+
+def _caller(request: web.Request) -> Workload | None:
+    connection = request.protocol
+    return connection.caller if isinstance(connection, Connection) else None
+
+
+def _note(request: web.Request, refusal: Refusal) -> None:
+    """Turned away at the door, unlike 503, which is IAM's trouble and told elsewhere."""
+    status = STATUS[refusal.code]
+    if status >= 500:
+        return
+    desk, caller = request.app[DESK], _caller(request)
+    desk.meter.refused(refusal.code.value)
+    if status == 403:
+        uid = None if caller is None else caller.uid
+        desk.witness.tell(
+            refusal.code.value, uid, request.app[DOORWAY].label, route_of(request), desk.clock.now()
+        )

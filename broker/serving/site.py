@@ -1,0 +1,35 @@
+"""Serves an application on a listening socket of ours, with our own connections."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+
+from broker.callers.listeners import BACKLOG
+from broker.serving.connection import Connection
+from broker.serving.doorway import DOORWAY
+
+# Once the drain is over, what is still open gets this many seconds to end.
+_LAST_SECONDS = 1.0
+
+
+@asynccontextmanager
+async def serving(app: web.Application, listening: socket.socket) -> AsyncIterator[None]:
+    """Answer on this socket for as long as the context lasts."""
+    loop = asyncio.get_running_loop()
+    prove = app[DOORWAY].prove
+    runner = web.AppRunner(app, handle_signals=False, access_log=None, shutdown_timeout=_LAST_SECONDS)
+    await runner.setup()
+    manager = runner.server
+    if manager is None:
+        raise RuntimeError("the runner was set up and has no server")
+    server = await loop.create_server(
+        lambda: Connection(manager, prove, loop), sock=listening, backlog=BACKLOG
+    )
+    try:
+        yield
+    finally:
+        server.close()
+        await runner.cleanup()
