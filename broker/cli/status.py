@@ -1,34 +1,84 @@
-"""`broker status`: a table of identities for people, JSON for programs."""
+"""`broker status`: a table of identities for people, JSON for programs; once, or again and again.
+
+While watching, a broker that is away is shown as such and nothing older is: an old table would be believed.
+"""
 
 import json
 import os
+import sys
+import time
 from collections.abc import Sequence
 from typing import Any
 
 import click
 
+from broker.cli.table import table, terminal_width
 from broker.client import fetch
+from broker.client.failures import BadAddress, Unreachable
 from broker.core.durations import rough
 
 _COLUMNS = ("IDENTITY", "STATE", "EXPIRES IN", "PROJECT", "ROLES", "KEY", "LAST FAULT", "NEXT TRY")
+# Who reads for trouble can do without the rest of these.
+_CUT = ("KEY", "ROLES", "PROJECT")
+_EVERY = 2.0
+_HOME, _TO_LINE_END, _TO_END = "\x1b[H", "\x1b[K", "\x1b[J"
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def status(as_json: bool) -> None:
-    """Show the identities that you may see: state, life left, project, roles, key, last fault, next try."""
+@click.option("--json", "as_json", is_flag=True, help="Print JSON; with --watch, one document a line.")
+@click.option("--watch", is_flag=True, help="Show it again every 2 s, until Ctrl-C.")
+def status(as_json: bool, watch: bool) -> None:
+    """Show the identities that you may see: state, life left, project, roles, key, last fault, next try.
+
+    \b
+    Exit codes: 69 no broker, 77 access denied.
+    Example, while you repair a key:
+      broker status --watch
+    """  # noqa: D301  (click wants the backspace itself)
+    if watch:
+        from broker.cli.endless import until_ended  # noqa: PLC0415  (once is the usual way)
+
+        with until_ended():
+            _watch(as_json)
+        return
     rows = fetch.status(os.environ)
     if as_json:
         click.echo(json.dumps({"identities": rows}, indent=2))
     else:
-        click.echo(render(rows))
+        click.echo(render(rows, terminal_width()))
 
 
-def render(rows: Sequence[dict[str, Any]]) -> str:
+def render(rows: Sequence[dict[str, Any]], width: int | None = None) -> str:
     """The identities as a table, or a sentence where there is none."""
     if not rows:
         return "There is no identity that you may see; ask as the broker's own user or as root."
-    return _table(_COLUMNS, [_cells(row) for row in rows])
+    return table(_COLUMNS, [_cells(row) for row in rows], width, _CUT)
+
+
+def _watch(as_json: bool) -> None:
+    in_place = sys.stdout.isatty() and not as_json
+    while True:
+        began = time.monotonic()
+        try:
+            rows, problem = fetch.status(os.environ), None
+        except BadAddress:
+            raise
+        except Unreachable as error:
+            rows, problem = [], str(error)
+        if as_json:
+            click.echo(
+                json.dumps({"identities": rows} if problem is None else {"identities": [], "error": problem})
+            )
+        else:
+            shown = render(rows, terminal_width()) if problem is None else problem
+            click.echo(_redrawn(shown) if in_place else shown + "\n")
+        time.sleep(max(0.0, began + _EVERY - time.monotonic()))
+
+
+def _redrawn(shown: str) -> str:
+    """Over what stands there, line by line, so that nothing flickers."""
+    lines = [f"{time.strftime('%H:%M:%S')}, every {_EVERY:.0f} s; Ctrl-C ends it", "", *shown.splitlines()]
+    return _HOME + "".join(f"{line}{_TO_LINE_END}\n" for line in lines) + _TO_END
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:
@@ -43,14 +93,4 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
         row["key"],
         f"{fault['code']} ({fault['count']}x)" if fault else "-",
         row["next_try"],
-    )
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Columns as wide as their widest cell."""
-    lines = [head, *rows]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in lines
     )
