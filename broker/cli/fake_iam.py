@@ -27,6 +27,10 @@ A fault is NAME or NAME=VALUE, then options after a colon, with commas between:
 Each takes times=N, on=issue|validate|projects|any, key=ID.
 
 While it runs, curl http://127.0.0.1:PORT/_fake/ shows how to change faults, keys, roles and users.
+
+\b
+Example, with IAM busy for its first two requests:
+  broker fake-iam --fault 429:retry-after=3,times=2 > iam.env & sleep 1; . ./iam.env; broker run
 """
 
 

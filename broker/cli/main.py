@@ -1,25 +1,32 @@
 """The command line: one file a command, loaded only when it is the one that was asked for.
 
-Errors are one plain sentence on stderr with the remedy, never a traceback; exit codes are INTERFACE section 2's.
+Errors are one plain sentence on stderr with the remedy; exit codes are INTERFACE section 2's. A traceback is shown only to
+who asks for it by a variable, since what it quotes may hold a secret.
 """
 
 import importlib
 import os
 import sys
+from typing import NoReturn
 
 import click
+from click.shell_completion import CompletionItem
 
 from broker import __version__
 from broker.client.failures import ClientError
 from broker.core.errors import ConfigError
 
 BAD_CONFIGURATION = 78
+TRACEBACK = "KAKAOCLOUD_BROKER_TRACEBACK"
 
 # The command and its room; the short help stands here so that `broker --help` loads none of them.
 _COMMANDS = {
     "run": ("broker.cli.run:run", "Run the daemon in the foreground."),
     "token": ("broker.cli.token:token", "Print the token of an identity."),
     "status": ("broker.cli.status:status", "Show what the broker holds."),
+    "wait": ("broker.cli.wait:wait", "Wait until usable tokens are held."),
+    "projects": ("broker.cli.projects:projects", "List the projects of an identity's user."),
+    "check": ("broker.cli.check:check", "Check settings and key files without starting."),
     "demo": ("broker.cli.demo:demo", "Try it all with an emulated IAM; nothing is left behind."),
     "fake-iam": ("broker.cli.fake_iam:fake_iam", "Run an emulated KakaoCloud IAM on loopback."),
 }
@@ -38,6 +45,12 @@ class _Commands(click.Group):
         command = getattr(importlib.import_module(module), name)
         return command if isinstance(command, click.Command) else None
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The names of commands by the table: click would load every one, at each press of Tab."""
+        fitting = [(name, short) for name, (_, short) in _COMMANDS.items() if name.startswith(incomplete)]
+        commands = [CompletionItem(name, help=short) for name, short in fitting]
+        return commands + click.Command.shell_complete(self, ctx, incomplete)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         del ctx
         with formatter.section("Commands"):
@@ -50,6 +63,7 @@ def broker() -> None:
     """Keep one good KakaoCloud API token per identity alive and serve it to local programs.
 
     `broker demo` shows it all without a key; `broker run` starts the real thing.
+    `broker COMMAND --help` has an example for each command.
     """
 
 
@@ -66,7 +80,15 @@ def main() -> None:
         sys.exit(error.exit_code)
     except OSError as error:
         place = f": {error.filename}" if error.filename else ""
-        click.echo(f"broker: {error.strerror or type(error).__name__}{place}", err=True)
-        # What could not be written must not be tried once more at the interpreter's end, which would tell of it its way.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        sys.exit(1)
+        _fail(f"{error.strerror or type(error).__name__}{place}")
+    except Exception as error:  # no fault of ours may spill what its traceback quotes
+        if os.environ.get(TRACEBACK) == "1":
+            raise
+        _fail(f"unforeseen fault ({type(error).__name__}); set {TRACEBACK}=1 to see where, and report it")
+
+
+def _fail(sentence: str) -> NoReturn:
+    click.echo(f"broker: {sentence}", err=True)
+    # What could not be written must not be tried once more at the interpreter's end, which would tell of it its way.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    sys.exit(1)

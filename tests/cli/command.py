@@ -5,9 +5,12 @@ import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from subprocess import PIPE
 
 from broker.client.address import VARIABLE
+
+ROOT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,13 @@ async def start(*args: str | bytes, **environ: str) -> asyncio.subprocess.Proces
     """Start `broker ARGS`."""
     return await asyncio.create_subprocess_exec(
         sys.executable, "-m", "broker", *args, stdout=PIPE, stderr=PIPE, env=environment(environ)
+    )
+
+
+async def start_python(program: str, **environ: str) -> asyncio.subprocess.Process:
+    """Start a program that calls the command its own way."""
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", program), stdout=PIPE, stderr=PIPE, env=environment(environ), cwd=ROOT
     )
 
 

@@ -38,6 +38,9 @@ class Refusing:
         del workload, identity
         return False
 
+    def may_view(self, workload: Workload, identity: str) -> bool:
+        return self.may_read(workload, identity)
+
 
 async def test_stdout_holds_the_token_and_nothing_else(tmp_path: Path):
     async with whole(tmp_path, iam := FakeIam()):
@@ -113,8 +116,8 @@ async def test_another_user_is_denied_by_a_whole_broker():
 
 
 async def test_without_a_broker_it_is_69(tmp_path: Path):
-    for command in ("token", "status"):
-        told = (await broker(command, **at(tmp_path / "s"))).one_sentence(69)
+    for args in (("token",), ("status",), ("projects",), ("projects", "a"), ("wait", "--timeout", "0")):
+        told = (await broker(*args, **at(tmp_path / "s"))).one_sentence(69)
         assert told == f"no broker is running at {tmp_path}/s; start it with `broker run`"
 
 
@@ -136,6 +139,9 @@ async def test_without_a_token_it_is_69_with_the_reason_and_the_next_try(tmp_pat
         ("token", "--format", "xml"),
         ("token", "--timeout", "soon"),
         ("token", "a", "b"),
+        ("token", "--min-ttl", "-1"),
+        ("wait", "--timeout", "soon"),
+        ("projects", "a", "b"),
         ("run", "--nonsense"),
         ("fake-iam", "--fault", "nonsense"),
     ],

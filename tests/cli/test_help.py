@@ -7,8 +7,12 @@ from broker import __version__
 from broker.cli.main import _COMMANDS, broker
 
 EXAMPLES = {
-    "token": "  printf 'X-Auth-Token: %s' \"$(broker token)\" | curl -H @- https://...",
-    "run": "  broker run",
+    "run": "broker run",
+    "token": "broker token --format header | curl -H @- https://...",
+    "status": "broker status --watch",
+    "wait": "broker wait --timeout 0",
+    "projects": "broker projects --json | jq -r '.projects[].id'",
+    "fake-iam": "broker fake-iam --fault 429:retry-after=3,times=2 > iam.env & sleep 1; . ./iam.env; broker run",
 }
 
 
@@ -32,7 +36,8 @@ def test_each_command_has_a_help(name: str):
     lines = shown(name, "--help")
     assert lines[0].startswith(f"Usage: broker {name} [OPTIONS]")
     if name in EXAMPLES:
-        assert f"  {EXAMPLES[name]}" in lines
+        assert any(line.startswith("  Example") for line in lines)
+        assert f"    {EXAMPLES[name]}" in lines
 
 
 def test_the_version():
