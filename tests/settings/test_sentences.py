@@ -14,6 +14,7 @@ OWN_FILES = "write the key into files of its own and name their directory in `ke
 DURATION = 'write it like 90, "90s", "15m", "12h" or "2d"'
 NOT_FILE = "is not the absolute path of a file; begin with / and do not end with it"
 NOT_SOURCE = "is not a source of keys; give the absolute path of a directory, *.toml or *.json, or env:"
+NOT_HOST = "is not a host name or an address; write it without scheme, port, path or pattern"
 NOT_NAME = "is not a name for an identity; use at most 63 of a-z, 0-9 and -, and begin with a letter or digit"
 
 
@@ -52,6 +53,14 @@ FILES = [
     ],
     ("[[files]]\n", ["F, files: is not supported by this version; remove it"]),
     ('[log]\naudit = "off"\n', ["F, log.audit: is not supported by this version; remove it"]),
+    (
+        '[serving]\nhosts = ["a.b", "b:80", "http://b", "*.b", "", 3]\n',
+        [
+            *[f"F, serving.hosts[{index}]: {NOT_HOST}" for index in (1, 2, 3, 4)],
+            "F, serving.hosts[5]: is not text; put the value in quotes",
+        ],
+    ),
+    ("[[listen]]\nunix = 1\n", ["F, listen[1].unix: is not text; put the value in quotes"]),
     ("[serving]\nlane = 1\n", ["F, serving.lane: is not supported by this version; remove it"]),
     ("[[listen]]\n", ["F, listen[1]: names neither `unix` nor `tcp`; give one of the two"]),
     ('[[listen]]\nunix = "/s"\n', ["F, listen: names one socket twice; keep one of the two"]),
