@@ -43,7 +43,7 @@ from broker.settings import Settings
 
 _log = structlog.get_logger()
 
-# Name look-ups and key files block threads, one an identity at a time: a hanging one must not hold up the others (L12).
+# Name look-ups and key files block threads, and one that hangs keeps its thread: others must still find one (L12).
 _THREADS = 64
 
 
@@ -80,7 +80,7 @@ async def running(settings: Settings, sources: Sources, clock: Clock) -> AsyncIt
 async def run(settings: Settings, sources: Sources) -> None:
     """The daemon: serve until SIGTERM or SIGINT, then finish what is in flight. Raises ConfigError."""
     loop = asyncio.get_running_loop()
-    loop.set_default_executor(ThreadPoolExecutor(_THREADS, thread_name_prefix="blocking"))
+    loop.set_default_executor(_Blocking(_THREADS, thread_name_prefix="blocking"))
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
@@ -144,6 +144,14 @@ async def _desk(
     stack.push_async_callback(keyring.aclose)
     policy = settings.policy(Owner(os.getuid(), in_container()))
     return Desk(keyring, lists, policy, clock, Drain(), metrics, Refusals())
+
+
+class _Blocking(ThreadPoolExecutor):
+    """Threads whose work nobody waits for at the end: a dead name server or disk must not hold up a stop."""
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002
+        del wait, cancel_futures
+        super().shutdown(wait=False, cancel_futures=True)
 
 
 class _Tick:

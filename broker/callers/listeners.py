@@ -22,8 +22,9 @@ from broker.core.errors import ConfigError, Problem
 BACKLOG = 1024
 # How long a living owner may take to accept our look at it.
 PROBE_SECONDS = 1.0
-# A start holds the lock for much less. Whoever may read the folder can hold it, so nobody waits for it without end.
-LOCK_SECONDS = 5.0
+# A start holds the lock for much less. Whoever may read the folder can hold it too, which must keep no broker from
+# starting: so after this long we go on without it, as if there were no second start, which a stranger cannot cause.
+LOCK_SECONDS = 1.0
 _LOCK_PAUSE = 0.02
 
 
@@ -94,7 +95,7 @@ def _bound(path: Path, mode: int, group: str | None) -> tuple[socket.socket, int
 def _remove(path: Path, file: int) -> None:
     """Remove the socket's file if it still is this one; never fails, for the broker ends all the same."""
     # Under the lock, or a start might put its own file there between look and removal.
-    with contextlib.suppress(OSError, ConfigError), _locked(path.parent):
+    with contextlib.suppress(OSError), _locked(path.parent):
         if os.path.samestat(path.lstat(), os.fstat(file)):
             path.unlink()
     os.close(file)
@@ -114,22 +115,20 @@ def _locked(folder: Path) -> Iterator[None]:
     """Holds a lock on the folder itself, which needs no file that could be left behind."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        _lock(folder, descriptor)
+        _lock(descriptor)
         yield
     finally:
         os.close(descriptor)
 
 
-def _lock(folder: Path, descriptor: int) -> None:
+def _lock(descriptor: int) -> None:
     until = time.monotonic() + LOCK_SECONDS
     while True:
         try:
             return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if time.monotonic() >= until:
-                raise ConfigError(
-                    Problem(str(folder), "is locked by another process", "end that one (lslocks names it)")
-                ) from None
+                return None
             time.sleep(_LOCK_PAUSE)
 
 

@@ -3,12 +3,14 @@
 import asyncio
 import os
 import signal
+import sys
+import threading
 from pathlib import Path
 
 import click
 
 from broker.app import run as serve
-from broker.hardening import close_memory
+from broker.hardening import allow_connections, close_memory
 from broker.identity.sources import Sources
 from broker.observability import logs
 from broker.settings import load
@@ -32,6 +34,16 @@ def run(config: Path | None) -> None:
     # Until the loop handles it, a reload asked for too early would end the process.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     close_memory()
+    allow_connections()
     settings = load(config, os.environ)
     logs.configure(settings.log.level, settings.log.format)
     asyncio.run(serve(settings, Sources()))
+    _leave()
+
+
+def _leave() -> None:
+    """End although a thread may hang in a name look-up or on a disk, where the interpreter would wait for it."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if threading.active_count() > 1:
+        os._exit(0)

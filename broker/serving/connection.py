@@ -1,43 +1,76 @@
-"""One connection: the library's own handler, with the caller proven when it is made, and refusals in our words.
+"""One connection: the library's own handler, with the caller proven when it is made, limits, and refusals in our words.
 
-The library answers what it cannot parse by quoting it in plain text, and logs a traceback for each: any local user could
-fill the log. Here that is a problem like any other, told at debug.
+- Too many connections, in all or of one user, are closed at once.
+- Whoever sends no whole request in time is told so and closed.
+- The library answers what it cannot parse by quoting it in plain text, and logs a traceback for each: any local user
+  could fill the log. Here that is a problem like any other, told at debug.
 """
 
 import asyncio
 from http import HTTPStatus
-from typing import TYPE_CHECKING
 
 import structlog
 from aiohttp import web
 from aiohttp.http_exceptions import LineTooLong
 
+from broker.core.access import Workload
 from broker.core.errors import Code, Refusal
-from broker.serving.problem import response
-
-if TYPE_CHECKING:
-    from broker.core.access import Workload
-    from broker.serving.doorway import Prove
+from broker.serving.context import DESK, Desk
+from broker.serving.doorway import DOORWAY
+from broker.serving.problem import plain, response
 
 _log = structlog.get_logger()
 
 # Longer than any client pauses between two requests of one task.
 KEEPALIVE_SECONDS = 75.0
+# For the first request, from the connection on; the library's keep-alive bounds the later ones.
+REQUEST_SECONDS = 10.0
 
 
 class Connection(web.RequestHandler):
     """A connection of one proven caller."""
 
-    __slots__ = ("_prove", "caller")
+    __slots__ = ("_desk", "_doorway", "_heard", "_patience", "_welcome", "caller")
 
-    def __init__(self, manager: web.Server, prove: "Prove", loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, manager: web.Server, app: web.Application, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(manager, loop=loop, keepalive_timeout=KEEPALIVE_SECONDS, access_log=None)  # type: ignore[arg-type]
-        self._prove = prove
+        self._desk: Desk = app[DESK]
+        self._doorway = app[DOORWAY]
+        self._welcome = False
+        self._heard = False
+        self._patience = loop.call_later(REQUEST_SECONDS, self._give_up)
         self.caller: Workload | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.caller = self._prove(transport.get_extra_info("socket"))
-        super().connection_made(transport)
+        self.caller = self._doorway.prove(transport.get_extra_info("socket"))
+        self._welcome = self._desk.crowd.enter(self._uid)
+        if self._welcome:
+            super().connection_made(transport)
+            return
+        self._desk.meter.refused("too_many_connections")
+        now = self._desk.clock.now()
+        self._desk.witness.tell("too_many_connections", self._uid, self._doorway.label, "other", now)
+        if isinstance(transport, asyncio.Transport):
+            transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        if self._welcome:
+            self._heard = True
+            super().data_received(data)
+
+    def eof_received(self) -> None:
+        if self._welcome:
+            super().eof_received()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._patience.cancel()
+        if self._welcome:
+            self._desk.crowd.leave(self._uid)
+            super().connection_lost(exc)
+
+    def understood(self) -> None:
+        """A whole request has come."""
+        self._patience.cancel()
 
     def handle_error(
         self,
@@ -48,6 +81,7 @@ class Connection(web.RequestHandler):
     ) -> web.StreamResponse:
         """The answer to what is no request; `message` would quote it."""
         del message
+        self._patience.cancel()
         if request.writer.output_size > 0:
             raise ConnectionError("an answer is under way already")
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -61,3 +95,13 @@ class Connection(web.RequestHandler):
         answer = response(refusal, status)
         answer.force_close()
         return answer
+
+    @property
+    def _uid(self) -> int | None:
+        return None if self.caller is None else self.caller.uid
+
+    def _give_up(self) -> None:
+        if self._heard and self.transport is not None:
+            late = Refusal(Code.TIMEOUT, f"no whole request came within {REQUEST_SECONDS:.0f} s")
+            self.transport.write(plain(late))
+        self.force_close()

@@ -1,7 +1,7 @@
 """What every handler works with, under one typed key."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from aiohttp import web
@@ -10,6 +10,7 @@ from broker.core.access import Workload
 from broker.core.ports import Clock
 from broker.keeper.keyring import Keyring
 from broker.keeper.projects import Projects
+from broker.serving.crowd import Crowd
 from broker.serving.drain import Drain
 
 
@@ -47,6 +48,7 @@ class Desk:
     drain: Drain
     meter: Meter
     witness: Witness
+    crowd: Crowd = field(default_factory=Crowd)
 
 
 DESK = web.AppKey("desk", Desk)

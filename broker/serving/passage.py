@@ -20,7 +20,9 @@ LARGEST_BODY = 16 * 1024
 
 @web.middleware
 async def counted(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """In flight, for the drain."""
+    """In flight, for the drain; and whole, for the patience with its sender."""
+    if isinstance(request.protocol, Connection):
+        request.protocol.understood()
     with request.app[DESK].drain.request():
         return await handler(request)
 

@@ -6,6 +6,7 @@ Causes stay inside: what a stranger reads is the code, one sentence with the rem
 import json
 import math
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 
 import structlog
 from aiohttp import web
@@ -44,30 +45,46 @@ _LIBRARY = {
     413: Refusal(Code.TOO_LARGE, "the request is too large"),
 }
 
+_TYPE = "application/problem+json"
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def response(refusal: Refusal, status: int | None = None) -> web.Response:
     """A refusal as its sender sees it; `status` where the code alone does not say it."""
     status = status or STATUS[refusal.code]
+    headers = {"Cache-Control": "no-store"}
+    if (seconds := _seconds(refusal)) is not None:
+        headers["Retry-After"] = str(seconds)
+    return web.Response(status=status, body=_body(refusal, status), content_type=_TYPE, headers=headers)
+
+
+def plain(refusal: Refusal) -> bytes:
+    """The same as bytes, for a connection on which no request was understood; the connection ends with it."""
+    status = HTTPStatus(STATUS[refusal.code])
+    body = _body(refusal, status)
+    head = (
+        f"HTTP/1.1 {status.value} {status.phrase}\r\nContent-Type: {_TYPE}\r\nContent-Length: {len(body)}\r\n"
+        "Cache-Control: no-store\r\nServer: kakaocloud-broker\r\nConnection: close\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+def _seconds(refusal: Refusal) -> int | None:
+    return None if refusal.retry_after is None else max(1, math.ceil(refusal.retry_after))
+
+
+def _body(refusal: Refusal, status: int) -> bytes:
     body: dict[str, object] = {
         "type": "about:blank",
         "title": refusal.code.value.replace("_", " "),
-        "status": status,
+        "status": int(status),
         "code": refusal.code.value,
         "detail": refusal.detail,
     }
-    headers = {"Cache-Control": "no-store"}
-    if refusal.retry_after is not None:
-        seconds = max(1, math.ceil(refusal.retry_after))
+    if (seconds := _seconds(refusal)) is not None:
         body["retry_after"] = seconds
-        headers["Retry-After"] = str(seconds)
-    return web.Response(
-        status=status,
-        body=json.dumps(body).encode(),
-        content_type="application/problem+json",
-        headers=headers,
-    )
+    return json.dumps(body).encode()
 
 
 def answered(error: Exception, path: str) -> web.Response:

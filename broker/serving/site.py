@@ -9,8 +9,9 @@ from aiohttp import web
 
 from broker.callers.listeners import BACKLOG
 from broker.serving.connection import Connection
-from broker.serving.doorway import DOORWAY
 
+# So many connections are accepted before anything else has its turn; more would be descriptors that are not counted yet.
+_AT_ONCE = 64
 # Once the drain is over, what is still open gets this many seconds to end.
 _LAST_SECONDS = 1.0
 
@@ -19,15 +20,15 @@ _LAST_SECONDS = 1.0
 async def serving(app: web.Application, listening: socket.socket) -> AsyncIterator[None]:
     """Answer on this socket for as long as the context lasts."""
     loop = asyncio.get_running_loop()
-    prove = app[DOORWAY].prove
     runner = web.AppRunner(app, handle_signals=False, access_log=None, shutdown_timeout=_LAST_SECONDS)
     await runner.setup()
     manager = runner.server
     if manager is None:
         raise RuntimeError("the runner was set up and has no server")
     server = await loop.create_server(
-        lambda: Connection(manager, prove, loop), sock=listening, backlog=BACKLOG
+        lambda: Connection(manager, app, loop), sock=listening, backlog=_AT_ONCE
     )
+    listening.listen(BACKLOG)  # the line above made the kernel's queue as short as one look of the loop's
     try:
         yield
     finally:

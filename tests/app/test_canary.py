@@ -31,7 +31,7 @@ FAULTS = (
 )
 DEFECTS = {
     "flight_defect": "broker.issuer.keystone.Keystone.issue",
-    "observer_defect": "broker.observability.journal.tell",
+    "observer_defect": "broker.observability.journal.Journal.tell",
     "request_defect": "broker.serving.answers.token",
 }
 TOLD = {
@@ -62,7 +62,7 @@ async def through(folder: Path, fault: str | None) -> str:
         iam.faults.add(fault)
     told: list[object] = []
     async with whole(folder, iam, patience=0.3) as broker:
-        keeper = broker.keyring["default"]
+        keeper = broker.desk.keyring["default"]
         await until(lambda: keeper.lease.trouble or keeper.lease.held)
         status, body = await get(folder / "s", "/v1/token", "Prefer: wait=0")
         assert (status == 200) == ("token" in body)
@@ -103,7 +103,7 @@ async def test_neither_is_in_the_log_of_a_defect_that_shows_all_that_it_was_give
     monkeypatch.setattr(DEFECTS[defect], broken)
     logs.configure("debug", form)
     async with whole(tmp_path, FakeIam(key_secret=SECRET)) as broker:
-        keeper = broker.keyring["default"]
+        keeper = broker.desk.keyring["default"]
         await until(lambda: keeper.lease.trouble or keeper.lease.held)
         status, body = await get(tmp_path / "s", "/v1/token")
         assert (status, body.get("code")) == TOLD[defect]

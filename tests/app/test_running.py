@@ -141,7 +141,7 @@ async def test_l3_a_flight_ends_with_the_broker_whatever_iam_does(tmp_path: Path
             await until(lambda: iam.counters.issue_requests)
             assert len(_flights()) == 1
         assert _flights() == []
-        assert broker.keyring["default"].lease.trouble is None
+        assert broker.desk.keyring["default"].lease.trouble is None
 
 
 def _flights() -> list[str]:

@@ -172,3 +172,35 @@ async def test_after_the_end_nobody_answers(tmp_path: Path) -> None:
         async with client_of(daemon.socket) as late:
             with pytest.raises(aiohttp.ClientConnectorError):
                 await late.get("/livez")
+
+
+HANGING_NAMES = """
+import socket, time
+look_up = socket.getaddrinfo
+def hanging(host, *rest, **more):
+    if host == "iam.hangs.test":
+        time.sleep(60)
+    return look_up(host, *rest, **more)
+socket.getaddrinfo = hanging
+"""
+
+
+async def test_a_name_look_up_that_hangs_does_not_hold_the_end_up(tmp_path: Path, figures: Figures) -> None:
+    """Rule: a thread that nobody can end is left behind; else a dead name server would turn each stop into a kill."""
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site/sitecustomize.py").write_text(HANGING_NAMES)
+    async with FakeWorld.serving() as world:
+        key = await world.add_key(await world.add_user())
+        daemon = Daemon(
+            tmp_path / "broker",
+            iam={"url": "https://iam.hangs.test/identity/v3"},
+            identities={"default": {"keys": [keys.directory(tmp_path / "key", key)]}},
+            own={"PYTHONPATH": str(tmp_path / "site")},
+        )
+        async with daemon:
+            begin = time.monotonic()
+            daemon.send(signal.SIGTERM)
+            assert await daemon.ended() == 0
+            took = time.monotonic() - begin
+            figures(exit_seconds=took)
+            assert took < AT_ONCE
