@@ -1,32 +1,38 @@
-"""A served broker whose clock, IAM and permissions a test holds in its hands."""
+"""A served broker whose clock, IAM, permissions and callers a test holds in its hands."""
 
 import asyncio
 import json
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
-from multidict import CIMultiDictProxy
+from multidict import CIMultiDict, CIMultiDictProxy
 
-from broker import app
-from broker.callers.listeners import unix_listener
+from broker.callers import unix
+from broker.callers.listeners import tcp_listener, unix_listener
 from broker.core.access import Workload
 from broker.keeper.keeper import Allowance, Keeper, Setting
 from broker.keeper.keyring import Keyring
+from broker.keeper.projects import Projects
 from broker.serving.application import application
-from broker.serving.context import Policy
+from broker.serving.context import Desk, Policy
+from broker.serving.doorway import Doorway, Gate, Prove, Serve
 from broker.serving.drain import Drain
+from broker.serving.site import serving
 from tests.core.builders import key
 from tests.fakes.clock import FakeClock
 from tests.fakes.issuer import FakeIssuer, FakeSource
 
+ALL = frozenset(Serve)
+SOCKET = "the socket"
+
 
 class Readable:
-    """A policy that lets everybody read the identities named here."""
+    """A policy that lets everybody read, and so view, the identities named here."""
 
     def __init__(self, *names: str) -> None:
         self.names = set(names)
@@ -34,6 +40,37 @@ class Readable:
     def may_read(self, workload: Workload, identity: str) -> bool:
         del workload
         return identity in self.names
+
+    def may_view(self, workload: Workload, identity: str) -> bool:
+        return self.may_read(workload, identity)
+
+
+@dataclass
+class Books:
+    """Implements the serving room's `Meter` and `Witness`: keeps all that it is told."""
+
+    requests: list[tuple[str, str, int]] = field(default_factory=list)
+    refusals: list[str] = field(default_factory=list)
+    tokens: list[tuple[str, str]] = field(default_factory=list)
+    told: list[tuple[str, int | None, str, str, float]] = field(default_factory=list)
+
+    def requested(self, listener: str, route: str, status: int) -> None:
+        self.requests.append((listener, route, status))
+
+    def refused(self, reason: str) -> None:
+        self.refusals.append(reason)
+
+    def served(self, identity: str, listener: str) -> None:
+        self.tokens.append((identity, listener))
+
+    def lag(self, seconds: float) -> None:
+        """Of no interest here."""
+
+    def exposition(self, accept: str) -> tuple[bytes, str]:
+        return f"asked for {accept}".encode(), "text/plain; version=0.0.4"
+
+    def tell(self, reason: str, uid: int | None, listener: str, route: str, now: float) -> None:
+        self.told.append((reason, uid, listener, route, now))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +94,8 @@ class House:
     keyring: Keyring
     policy: Policy
     drain: Drain
+    books: Books
+    desk: Desk
     session: aiohttp.ClientSession
 
     async def get(
@@ -70,46 +109,104 @@ class House:
         async with self.session.request(method, url, headers=headers, data=data) as response:
             return Answer(response.status, response.headers, await response.read())
 
-    def ask(self, target: str, prefer: str = "") -> "asyncio.Task[Answer]":
+    def ask(
+        self, target: str, prefer: str = "", headers: Mapping[str, str] | None = None
+    ) -> "asyncio.Task[Answer]":
         """A request that goes on in the background."""
-        return asyncio.create_task(self.get(target, headers={"Prefer": prefer} if prefer else None))
+        preferred = {"Prefer": prefer} if prefer else {}
+        return asyncio.create_task(self.get(target, headers=preferred | dict(headers or {})))
 
     async def raw(self, request: bytes) -> bytes:
         """What bytes are answered with, until the broker closes."""
-        reader, writer = await asyncio.open_unix_connection(self.path)
-        writer.write(request)
-        async with asyncio.timeout(10):
-            answer = await reader.read(1 << 20)
-        writer.close()
-        return answer
+        return await exchange(*await asyncio.open_unix_connection(self.path), request)
 
-    async def issued(self, name: str = "default", life: float = 43200.0) -> None:
+    async def issued(self, name: str = "default", life: float = 43200.0, token: str = "") -> None:
         """Give an identity a token, by a look of its keeper and a grant of its IAM."""
+        before = self.keyring[name].lease.held
         self.keyring[name].observe()
         await until(lambda: self.issuers[name].calls)
-        self.issuers[name].grant(f"token-of-{name}", life)
-        await until(lambda: self.keyring[name].lease.held)
+        self.issuers[name].grant(token or f"token-of-{name}", life)
+        await until(lambda: self.keyring[name].lease.held is not before)
+
+
+async def exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes) -> bytes:
+    """All that is answered to these bytes, until the broker closes."""
+    writer.write(request)
+    async with asyncio.timeout(10):
+        answer = await reader.read(-1)
+    writer.close()
+    return answer
+
+
+def kernel(connection: object) -> Workload | None:
+    """The proof of the Unix socket, as the broker is put together with."""
+    return unix.prove(cast("unix.Connection", connection), SOCKET)
 
 
 @asynccontextmanager
-async def house(folder: Path, *names: str, policy: Policy | None = None) -> AsyncIterator[House]:
+async def house(
+    folder: Path,
+    *names: str,
+    policy: Policy | None = None,
+    prove: Prove = kernel,
+    serve: frozenset[Serve] = ALL,
+) -> AsyncIterator[House]:
     """Serve these identities on `folder/s`; without a policy, all may read them all."""
     clock = FakeClock()
     issuers = {name: FakeIssuer(clock) for name in names}
     setting = Setting(clock, "host", Allowance(clock.now()), lambda: 0.5)
-    keyring = Keyring(
-        {name: Keeper(name, FakeSource(key(name)), key(name), issuers[name], setting) for name in names},
-        clock,
-    )
-    policy = policy or Readable(*names)
-    drain, path = Drain(), folder / "s"
+    keepers = {name: Keeper(name, FakeSource(key(name)), key(name), issuers[name], setting) for name in names}
+    lists = {name: Projects(keepers[name], issuers[name], clock) for name in names}
+    keyring, books, path = Keyring(keepers, clock), Books(), folder / "s"
+    desk = Desk(keyring, lists, policy or Readable(*names), clock, Drain(), books, books)
     async with AsyncExitStack() as stack:
-        listener: socket.socket = stack.enter_context(unix_listener(path, 0o666))
+        listening: socket.socket = stack.enter_context(unix_listener(path, 0o666))
         stack.push_async_callback(keyring.aclose)
-        await app._serve(application(keyring, policy, clock, drain), [listener], stack)
+        for projects in lists.values():
+            stack.push_async_callback(projects.aclose)
+        app = application(desk, Doorway(SOCKET, serve, (), prove))
+        await stack.enter_async_context(serving(app, listening))
         connector = aiohttp.UnixConnector(str(path), limit=0)
         session = await stack.enter_async_context(aiohttp.ClientSession(connector=connector))
-        yield House(path, clock, issuers, keyring, policy, drain, session)
+        yield House(path, clock, issuers, keyring, desk.policy, desk.drain, books, desk, session)
+
+
+@dataclass(frozen=True, slots=True)
+class TcpDoor:
+    """A second listener of the same house."""
+
+    host: str
+    port: int
+    label: str
+
+    async def raw(self, request: bytes) -> bytes:
+        return await exchange(*await asyncio.open_connection(self.host, self.port), request)
+
+    async def ask(self, target: str, *lines: str, host: str | None = "localhost") -> Answer:
+        """A request of exactly these header lines; `host` None sends none."""
+        head = [f"GET {target} HTTP/1.1", *([] if host is None else [f"Host: {host}"]), *lines]
+        answer = await self.raw("\r\n".join([*head, "Connection: close", "", ""]).encode())
+        return parsed(answer)
+
+
+def parsed(answer: bytes) -> Answer:
+    """One whole answer from the wire."""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    status, *lines = head.decode().split("\r\n")
+    fields = CIMultiDict(line.split(": ", 1) for line in lines)
+    return Answer(int(status.split()[1]), CIMultiDictProxy(fields), body)
+
+
+@asynccontextmanager
+async def tcp_door(
+    broker: House, host: str, gates: tuple[Gate, ...], prove: Prove, serve: frozenset[Serve] = ALL
+) -> AsyncIterator[TcpDoor]:
+    """Serve the house over TCP too."""
+    with tcp_listener(host, 0) as listening:
+        port = listening.getsockname()[1]
+        label = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        async with serving(application(broker.desk, Doorway(label, serve, gates, prove)), listening):
+            yield TcpDoor(host, port, label)
 
 
 async def until(condition: Callable[[], object]) -> None:

@@ -35,6 +35,9 @@ class Broken:
     def may_read(self, workload: Workload, identity: str) -> bool:
         raise ZeroDivisionError(f"{CANARY} {identity} {workload}")
 
+    def may_view(self, workload: Workload, identity: str) -> bool:
+        return self.may_read(workload, identity)
+
 
 def problem(answer: Answer, status: int, code: str) -> None:
     assert (answer.status, answer.tree["status"], answer.tree["code"]) == (status, status, code)
@@ -111,12 +114,9 @@ async def test_another_user_is_denied_everything_but_health():
             assert told.decode().splitlines() == [denied, denied, denied, served, served]
 
 
-async def test_a_caller_whom_the_kernel_does_not_name_gets_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+async def test_a_caller_whom_the_kernel_does_not_name_gets_nothing(tmp_path: Path):
     """No evidence, no access, whatever the policy would say; health needs none."""
-    monkeypatch.setattr("broker.callers.unix.prove", lambda *_: None)
-    async with house(tmp_path, "default") as broker:
+    async with house(tmp_path, "default", prove=lambda _: None) as broker:
         await broker.issued()
         for target in (
             "/v1/token",
