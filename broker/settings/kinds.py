@@ -4,6 +4,7 @@ import grp
 import math
 import os
 import re
+import stat
 from collections.abc import Callable
 from ipaddress import ip_address
 from pathlib import Path
@@ -14,6 +15,7 @@ from pydantic_core import PydanticCustomError
 
 from broker.core import durations
 from broker.identity.sources import is_source
+from broker.identity.trouble import unopened
 
 TOLD = "told"  # the type of an error that carries its own sentence
 NOT_TEXT = ("is not text", "put the value in quotes")
@@ -94,8 +96,13 @@ def _socket(path: Path) -> Path:
 
 
 def _existing(path: Path) -> Path:
-    if not path.is_file():
-        raise told("names no file that exists", "create it or correct the path")
+    try:
+        there = stat.S_ISREG(path.stat().st_mode)
+    except OSError as error:
+        problem = unopened(error, str(path))
+        raise told(problem.what, problem.remedy) from None
+    if not there:
+        raise told("is not a regular file", "name a regular file")
     return path
 
 

@@ -63,6 +63,8 @@ def _drafted(config: Path | None, environ: Mapping[str, str]) -> Draft:
         problem = unopened(error, str(path))
     except UnicodeDecodeError:
         problem = Problem(str(path), "is not UTF-8 text", "save it as UTF-8")
+    except RecursionError:
+        problem = Problem(str(path), "is nested too deeply", "write it flat, as the documentation shows")
     except tomllib.TOMLDecodeError as error:
         problem = Problem(str(path), f"is not TOML{_place(error)}", "correct the line")
     raise ConfigError(problem)

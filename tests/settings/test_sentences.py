@@ -104,7 +104,7 @@ FILES = [
     ),
     (
         '[iam]\nca_file = "/no/such/file"\n',
-        ["F, iam.ca_file: names no file that exists; create it or correct the path"],
+        ["F, iam.ca_file: does not exist; create it or correct the path"],
     ),
     (
         '[log]\nlevel = "loud"\n',
