@@ -4,6 +4,7 @@
 PYTHON ?= python3
 ARGS ?=
 BIN := .venv/bin
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check format keystone lock clean
@@ -36,26 +37,27 @@ keystone: ## install the real Keystone that the tests talk to, in a venv of its 
 
 # Exact versions with hashes and no index address: the host's own configuration says where packages come from.
 lock: .venv/dev.stamp ## write the lock files anew from pyproject.toml
-	@$(BIN)/pip install --quiet uv
+	@$(PIP) uv
 	@for lock in runtime dev; do \
 		test $$lock = dev && group="--group dev" || group=""; \
 		$(BIN)/uv pip compile pyproject.toml $$group --universal --python-version 3.11 --generate-hashes \
 			--no-header --no-annotate --quiet -o requirements/$$lock.lock; done
-	@$(BIN)/uv pip compile requirements/keystone.in --universal --python-version 3.11 --generate-hashes \
-		--no-header --no-annotate --quiet -o requirements/keystone.lock
+	@for lock in build keystone; do \
+		$(BIN)/uv pip compile requirements/$$lock.in --universal --python-version 3.11 --generate-hashes \
+			--no-header --no-annotate --quiet -o requirements/$$lock.lock; done
 
 clean: ## remove what was built
 	@rm -rf .venv .cache .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-.venv/runtime.stamp: requirements/runtime.lock pyproject.toml
+.venv/runtime.stamp: requirements/build.lock requirements/runtime.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "this needs Python 3.11 or newer; set PYTHON=python3.x")'
 	@echo "Setting up .venv ..."
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/runtime.lock
-	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@$(PIP) --require-hashes -r requirements/build.lock -r requirements/runtime.lock
+	@$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
 
 .venv/dev.stamp: requirements/dev.lock .venv/runtime.stamp
 	@echo "Setting up the tools of development ..."
-	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	@$(PIP) --require-hashes -r requirements/dev.lock
 	@touch $@
