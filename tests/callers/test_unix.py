@@ -18,7 +18,7 @@ OURSELVES = Workload(os.getuid(), os.getgid(), os.getpid(), "here")
 
 STRANGER = """
 import os, socket, sys
-os.setgroups([])
+os.setgroups([int(group) for group in sys.argv[2:]])
 os.setgid(54322)
 os.setuid(54321)
 with socket.socket(socket.AF_UNIX) as connection:
@@ -77,3 +77,28 @@ def test_nobody_is_assumed_where_there_is_no_peer(family: int):
     with socket.socket(family) as lonely:
         assert unix.prove(lonely, "here") is None
     assert unix.prove(lonely, "here") is None  # closed: the kernel says nothing at all
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="becoming another user needs root")
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ([], frozenset()),
+        ([700], frozenset({700})),
+        ([700, 701, 4294967294], frozenset({700, 701, 4294967294})),
+        (list(range(1000, 1256)), frozenset(range(1000, 1256))),
+        # More than the standard library hands over: then none, so that no grant is given by half a list.
+        (list(range(1000, 1257)), frozenset()),
+    ],
+)
+def test_supplementary_groups_are_told_as_they_were_at_the_connection(given: list[int], told: frozenset[int]):
+    with open_folder() as folder:
+        path = folder / "s"
+        with unix_listener(path, 0o666) as listener:
+            listener.setblocking(True)
+            command = [sys.executable, "-c", STRANGER, str(path), *map(str, given)]
+            with subprocess.Popen(command, stdout=subprocess.DEVNULL) as stranger:
+                connection, _ = listener.accept()
+                with connection:
+                    workload = unix.prove(connection, "here")
+                    assert workload == Workload(54321, 54322, stranger.pid, "here", told)
