@@ -6,10 +6,14 @@ A list is kept for a minute; after a failure IAM is left alone for a while, and 
 import asyncio
 from dataclasses import dataclass
 
+import structlog
+
 from broker.core.errors import CODE_OF_FAULT, Code, Fault, IamError, Refusal
 from broker.core.model import Row
 from broker.core.ports import Clock, Issuer
 from broker.keeper.keeper import Keeper
+
+_log = structlog.get_logger()
 
 FRESH_SECONDS = 60.0
 PAUSE_SECONDS = 10.0
@@ -73,5 +77,10 @@ class Projects:
             self._failed = Refusal(code, error.detail), self._clock.now()
         except Refusal as refusal:
             self._failed = refusal, self._clock.now()
+        except Exception:  # noqa: BLE001
+            # A defect must pause like any failure, or its waiters would start flight after flight.
+            _log.exception("projects_defect", identity=self._keeper.lease.identity)
+            defect = Refusal(Code.IAM_UNAVAILABLE, "a defect in the broker; its log says more")
+            self._failed = defect, self._clock.now()
         finally:
             self._flight = None

@@ -9,13 +9,19 @@ from tests.fakes.clock import FakeClock
 
 
 class FakeIssuer:
-    """Implements the port `Issuer`; every request waits in `calls` until the test answers it."""
+    """Implements the port `Issuer`; every request waits in `calls` until the test answers it.
+
+    Lists are answered at once, unless `hold_lists` has them wait in `lists` too.
+    """
 
     def __init__(self, clock: FakeClock) -> None:
         self._clock = clock
         self.calls: list[tuple[AccessKey, float, asyncio.Future[Reply]]] = []
         self.asked = 0
         self.landed = 0
+        self.hold_lists = False
+        self.lists: list[asyncio.Future[tuple[Row, ...]]] = []
+        self.listed = 0
 
     async def issue(self, key: AccessKey) -> Reply:
         answer: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
@@ -37,11 +43,24 @@ class FakeIssuer:
         """Answer the oldest request with a defect."""
         self.calls.pop(0)[2].set_exception(ZeroDivisionError("a defect"))
 
+    def list_out(self, *rows: Row) -> None:
+        """Answer the oldest list that waits."""
+        self.lists.pop(0).set_result(rows)
+
+    def fail_list(self, fault: Fault = Fault.UNAVAILABLE) -> None:
+        """Answer the oldest list that waits with a fault."""
+        self.lists.pop(0).set_exception(IamError(fault, f"it is {fault}"))
+
     async def validate(self, token: Token) -> frozenset[str]:
         return frozenset(role.id for role in token.roles)
 
     async def projects(self, token: Token) -> tuple[Row, ...]:
-        return ({"id": token.project.id, "name": token.project.name},)
+        self.listed += 1
+        if not self.hold_lists:
+            return ({"id": token.project.id, "name": token.project.name},)
+        answer: asyncio.Future[tuple[Row, ...]] = asyncio.get_running_loop().create_future()
+        self.lists.append(answer)
+        return await answer
 
 
 class FakeSource:
