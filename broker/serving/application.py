@@ -33,11 +33,4 @@ def application(desk: Desk, doorway: Doorway) -> web.Application:
     app[DOORWAY] = doorway
     for kind in sorted(doorway.serve):
         app.add_routes([web.get(path, handler) for path, handler in ROUTES[kind]])
-    app.on_response_prepare.append(_signed)
     return app
-
-
-async def _signed(request: web.Request, answer: web.StreamResponse) -> None:
-    """The library would name its version and Python's, which is a stranger's first question."""
-    del request
-    answer.headers["Server"] = "kakaocloud-broker"

@@ -17,7 +17,7 @@ from broker.core.access import Workload
 from broker.core.errors import Code, Refusal
 from broker.serving.context import DESK, Desk
 from broker.serving.doorway import DOORWAY
-from broker.serving.problem import plain, response
+from broker.serving.problem import SERVER, answered, plain, response
 
 _log = structlog.get_logger()
 
@@ -95,6 +95,15 @@ class Connection(web.RequestHandler):
         answer = response(refusal, status)
         answer.force_close()
         return answer
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Every answer leaves here; what the library refuses before an application sees it, too."""
+        if isinstance(resp, web.HTTPException):
+            resp = answered(resp, "other")
+        resp.headers["Server"] = SERVER
+        return await super().finish_response(request, resp, start_time)
 
     @property
     def _uid(self) -> int | None:

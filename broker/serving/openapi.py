@@ -9,7 +9,9 @@ from aiohttp import web
 async def document(request: web.Request) -> web.Response:
     """`GET /openapi.json`."""
     del request
-    return web.Response(body=_document(), content_type="application/json")
+    return web.Response(
+        body=_document(), content_type="application/json", headers={"Cache-Control": "no-store"}
+    )
 
 
 @cache

@@ -12,7 +12,7 @@ from broker.serving.connection import Connection
 from broker.serving.context import DESK
 from broker.serving.doorway import DOORWAY
 from broker.serving.gates import route_of
-from broker.serving.problem import STATUS, Handler, answered, response
+from broker.serving.problem import STATUS, Handler, answered, known
 
 # No request of ours has a body.
 LARGEST_BODY = 16 * 1024
@@ -40,11 +40,10 @@ async def refusals(request: web.Request, handler: Handler) -> web.StreamResponse
     """Every way in which it can fail, as a problem; who is turned away is counted and written down."""
     try:
         return await handler(request)
-    except Refusal as refusal:
-        _note(request, refusal)
-        return response(refusal)
     except Exception as error:  # noqa: BLE001  (a request that meets a defect is answered too)
-        return answered(error, request.path)
+        if (refusal := known(error)) is not None:
+            _note(request, refusal)
+        return answered(error, route_of(request))
 
 
 @web.middleware

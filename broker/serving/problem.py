@@ -43,9 +43,12 @@ _LIBRARY = {
     405: Refusal(Code.METHOD_NOT_ALLOWED, "this path does not know that method"),
     408: Refusal(Code.TIMEOUT, "the request took too long to arrive"),
     413: Refusal(Code.TOO_LARGE, "the request is too large"),
+    417: Refusal(Code.BAD_REQUEST, "of what `Expect` can ask for, only 100-continue is known"),
 }
 
 _TYPE = "application/problem+json"
+# The library would name its version and Python's, which is a stranger's first question.
+SERVER = "kakaocloud-broker"
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -65,7 +68,7 @@ def plain(refusal: Refusal) -> bytes:
     body = _body(refusal, status)
     head = (
         f"HTTP/1.1 {status.value} {status.phrase}\r\nContent-Type: {_TYPE}\r\nContent-Length: {len(body)}\r\n"
-        "Cache-Control: no-store\r\nServer: kakaocloud-broker\r\nConnection: close\r\n\r\n"
+        f"Cache-Control: no-store\r\nServer: {SERVER}\r\nConnection: close\r\n\r\n"
     )
     return head.encode() + body
 
@@ -87,12 +90,20 @@ def _body(refusal: Refusal, status: int) -> bytes:
     return json.dumps(body).encode()
 
 
-def answered(error: Exception, path: str) -> web.Response:
-    """What the library refuses, or a defect: whose insides the operator finds in the log and no stranger sees."""
-    if isinstance(error, web.HTTPException) and error.status in _LIBRARY:
-        answer = response(_LIBRARY[error.status])
-        if "Allow" in error.headers:
-            answer.headers["Allow"] = error.headers["Allow"]
-        return answer
-    _log.error("request_defect", route=path, exc_info=error)
-    return response(Refusal(Code.INTERNAL, "a defect in the broker; its log says more"))
+def known(error: Exception) -> Refusal | None:
+    """The refusal that this is, in our words where the library refuses; None for a defect."""
+    if isinstance(error, Refusal):
+        return error
+    return _LIBRARY.get(error.status) if isinstance(error, web.HTTPException) else None
+
+
+def answered(error: Exception, route: str) -> web.Response:
+    """A refusal, or a defect: whose insides the operator finds in the log and no stranger sees."""
+    refusal = known(error)
+    if refusal is None:
+        _log.error("request_defect", route=route, exc_info=error)
+        refusal = Refusal(Code.INTERNAL, "a defect in the broker; its log says more")
+    answer = response(refusal)
+    if isinstance(error, web.HTTPException) and "Allow" in error.headers:
+        answer.headers["Allow"] = error.headers["Allow"]
+    return answer

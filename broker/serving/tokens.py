@@ -69,7 +69,8 @@ async def _token(request: web.Request, name: str) -> web.Response:
         headers["Preference-Applied"] = f"wait={asked:.0f}"
     if tag.matches(known, held.token.digest):
         return web.Response(status=304, headers=headers)
-    desk.meter.served(name, request.app[DOORWAY].label)
+    if request.method != "HEAD":  # which takes nothing away
+        desk.meter.served(name, request.app[DOORWAY].label)
     if text:
         return web.Response(text=held.token.value.reveal(), content_type="text/plain", headers=headers)
     now = desk.clock.now()

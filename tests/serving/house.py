@@ -193,7 +193,10 @@ def parsed(answer: bytes) -> Answer:
     """One whole answer from the wire."""
     head, _, body = answer.partition(b"\r\n\r\n")
     status, *lines = head.decode().split("\r\n")
-    fields = CIMultiDict(line.split(": ", 1) for line in lines)
+    fields: CIMultiDict[str] = CIMultiDict()
+    for line in lines:
+        name, _, value = line.partition(": ")
+        fields.add(name, value)
     return Answer(int(status.split()[1]), CIMultiDictProxy(fields), body)
 
 
