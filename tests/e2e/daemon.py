@@ -3,16 +3,18 @@
 - It is up when its socket answers `/livez`; tokens may come later, or never.
 - Leaving the context ends it by SIGTERM and asks: exit code 0, no traceback, no socket file left, and no secret in its
   output, its arguments or its environment. A test that ends it otherwise says so by `ended`.
+- Its settings are a file, or by `by_variables` the environment alone; port 0 of a listener is any that is free.
 - Nothing here waits without a deadline, and every failure shows the tail of the log.
 """
 
 import asyncio
 import json
 import signal
+import socket
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import aiohttp
 
@@ -23,6 +25,7 @@ from tests.e2e.waiting import until
 
 UP = 30.0  # seconds; it takes about one, several on a busy machine
 DOWN = 20.0  # more than the drain's own bound
+PREFIX = "KAKAOCLOUD_BROKER_"
 TAIL = 25  # lines of the log that explain a failure
 
 Table = Mapping[str, object]
@@ -41,8 +44,16 @@ class Daemon:
         identities: Mapping[str, Table] | None = None,
         own: Mapping[str, str] | None = None,
         drain: float = 10.0,
+        listen: Sequence[Table] = (),
+        grants: Sequence[Table] = (),
+        by_variables: bool = False,
+        prefix: Sequence[str] = (),
+        command: Sequence[str] = BROKER,
     ) -> None:
-        """`iam` and `identities` are tables of the settings; `own` is its environment beside what all have."""
+        """The tables are those of the settings, `listen` beside the socket; `own` is its environment beside what all have.
+
+        `prefix` is a command that becomes the broker, as `nsenter` does; `command` is the broker's.
+        """
         folder.mkdir(mode=0o755, exist_ok=True)
         self.socket = folder / "b.sock"
         self.config = folder / "broker.toml"
@@ -50,15 +61,20 @@ class Daemon:
         self._own = own
         self._child: asyncio.subprocess.Process | None = None
         self._stack = AsyncExitStack()
-        lines = [
-            *_table("[iam]", iam),
-            *_table("[log]", {"level": "debug"}),
-            *_table("[serving]", {"drain": drain}),
+        self._command = [*prefix, *command, "run"]
+        tables = {"iam": iam, "log": {"level": "debug"}, "serving": {"drain": drain}}
+        lists = {"listen": [{"unix": str(self.socket)}, *listen], "grants": grants}
+        if by_variables:
+            self._own = {**_variables(tables, {**lists, "identities": identities}), **(own or {})}
+            return
+        lines = [line for name, table in tables.items() for line in _table(f"[{name}]", table)]
+        lines += [
+            line for name, each in lists.items() for table in each for line in _table(f"[[{name}]]", table)
         ]
-        lines += _table("[[listen]]", {"unix": str(self.socket)})
         for name, identity in (identities or {}).items():
             lines += _table(f"[identities.{name}]", identity)
         self.config.write_text("\n".join(lines))
+        self._command += ["--config", str(self.config)]
 
     @property
     def pid(self) -> int:
@@ -96,14 +112,21 @@ class Daemon:
         """The end of that, for an error."""
         return "the end of its log:\n" + "\n".join(self.log.splitlines()[-TAIL:])
 
+    def events(self, name: str) -> list[dict[str, Any]]:
+        """What it logged under this name."""
+        found = [json.loads(line) for line in self.log.splitlines() if f'"{name}"' in line]
+        return [event for event in found if event["event"] == name]
+
+    @property
+    def tcp(self) -> list[str]:
+        """The addresses that it listens at, once it is up, in the order of the settings."""
+        return [where for where in self.events("serving")[-1]["listeners"] if not where.startswith("/")]
+
     async def start(self) -> None:
         """Start it and wait until it answers; its log goes on where an earlier start left it."""
         with (self._folder / "stdout").open("ab") as out, (self._folder / "stderr").open("ab") as err:
             self._child = await asyncio.create_subprocess_exec(
-                *BROKER,
-                "run",
-                "--config",
-                self.config,
+                *self._command,
                 cwd=ROOT,
                 env=environment(self._own),
                 stdout=out,
@@ -166,3 +189,20 @@ class Daemon:
 def _table(head: str, table: Table) -> Sequence[str]:
     """A table as TOML; JSON writes texts, numbers, truths and lists of texts alike."""
     return [head, *(f"{name} = {json.dumps(value)}" for name, value in table.items()), ""]
+
+
+def _variables(tables: Mapping[str, Table], lists: Mapping[str, object]) -> dict[str, str]:
+    """The same as the environment gives it."""
+    scalars = {
+        f"{PREFIX}{name}__{key}".upper(): str(value)
+        for name, table in tables.items()
+        for key, value in table.items()
+    }
+    return scalars | {f"{PREFIX}{name}".upper(): json.dumps(value) for name, value in lists.items() if value}
+
+
+def free_port() -> int:
+    """A port of loopback that nobody has now; for settings that want a number."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
