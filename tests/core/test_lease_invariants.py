@@ -41,11 +41,19 @@ class LeaseHistory(RuleBasedStateMachine):
     def time_passes(self, step: float) -> None:
         self.now += step
 
+    @precondition(lambda self: self.good is not None)
+    @rule(part=st.sampled_from([0.1, 0.5, 0.9, 1.0]), seconds=st.floats(-2, 1))
+    def a_moment_of_its_life_comes(self, part: float, seconds: float) -> None:
+        """Near which the rules change; steps alone rarely meet it."""
+        assert self.good is not None
+        _, sent, life = self.good
+        self.now = max(self.now, sent + part * life + seconds)
+
     @rule()
     def look(self) -> None:
         self.look_for(0.0)
 
-    @rule(part=st.floats(0, 2))
+    @rule(part=st.sampled_from([0.1, 0.4, 0.5, 0.51, 0.9, 2.0]))
     def somebody_asks_for_life(self, part: float) -> None:
         """For a part of the newest token's; asking for more than half brings no refresh early."""
         life = self.good[2] if self.good else 3600.0
