@@ -26,7 +26,7 @@ check: .venv/dev.stamp ## format, lint, types, architecture, and the tests that 
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
-	@$(BIN)/pytest -q -m "not keystone and not e2e" $(ARGS)
+	@$(BIN)/pytest -q -n auto -m "not keystone and not e2e" $(ARGS)
 
 format: .venv/dev.stamp ## put the code into its form
 	@$(BIN)/ruff check --quiet --fix
