@@ -24,7 +24,7 @@ from broker.serving.doorway import Doorway, Gate, Prove, Serve
 from broker.serving.drain import Drain
 from broker.serving.site import serving
 from tests.core.builders import key
-from tests.fakes.clock import FakeClock
+from tests.fakes.clock import FakeClock, settle
 from tests.fakes.issuer import FakeIssuer, FakeSource
 
 ALL = frozenset(Serve)
@@ -217,3 +217,5 @@ async def until(condition: Callable[[], object]) -> None:
     async with asyncio.timeout(10):
         while not condition():  # noqa: ASYNC110  (what is watched knows nothing of events)
             await asyncio.sleep(0.001)
+    # What was seen may be the first half of a step, as a waiter before the flight that it waits for.
+    await settle()
