@@ -20,6 +20,7 @@ from broker.keeper.keyring import Keyring
 from broker.keeper.projects import Projects
 from broker.serving.application import application
 from broker.serving.context import Desk, Policy
+from broker.serving.crowd import Crowd
 from broker.serving.doorway import Doorway, Gate, Prove, Serve
 from broker.serving.drain import Drain
 from broker.serving.site import serving
@@ -150,6 +151,7 @@ async def house(
     policy: Policy | None = None,
     prove: Prove = kernel,
     serve: frozenset[Serve] = ALL,
+    crowd: Crowd | None = None,
 ) -> AsyncIterator[House]:
     """Serve these identities on `folder/s`; without a policy, all may read them all."""
     clock = FakeClock()
@@ -158,7 +160,7 @@ async def house(
     keepers = {name: Keeper(name, FakeSource(key(name)), key(name), issuers[name], setting) for name in names}
     lists = {name: Projects(keepers[name], issuers[name], clock) for name in names}
     keyring, books, path = Keyring(keepers, clock), Books(), folder / "s"
-    desk = Desk(keyring, lists, policy or Readable(*names), clock, Drain(), books, books)
+    desk = Desk(keyring, lists, policy or Readable(*names), clock, Drain(), books, books, crowd or Crowd())
     async with AsyncExitStack() as stack:
         listening: socket.socket = stack.enter_context(unix_listener(path, 0o666))
         stack.push_async_callback(keyring.aclose)

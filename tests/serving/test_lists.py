@@ -1,10 +1,12 @@
 """What IAM lists, through HTTP: the catalog of the token and the projects of its user."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from broker.core.errors import Fault
+from tests.core.builders import reply
 from tests.serving.house import house, until
 
 PROJECTS = "/v1/identities/default/projects"
@@ -18,6 +20,19 @@ async def test_the_catalog_is_as_keystone_gave_it_with_the_token(tmp_path: Path)
         assert (answer.status, answer.tree) == (200, {"catalog": [{"type": "identity", "endpoints": []}]})
         assert answer.headers["Cache-Control"] == "no-store"
         assert (broker.issuers["default"].asked, broker.issuers["default"].listed) == (1, 0)
+
+
+async def test_a_token_that_came_without_a_catalog_has_none(tmp_path: Path):
+    async with house(tmp_path, "default") as broker:
+        broker.keyring["default"].observe()
+        await until(lambda: broker.issuers["default"].calls)
+        given = reply(sent_at=broker.clock.now())
+        bare = replace(given, token=replace(given.token, body=b'{"token": {}}'))
+        broker.issuers["default"].calls.pop(0)[2].set_result(bare)
+        await until(lambda: broker.keyring["default"].lease.held)
+        answer = await broker.get(CATALOG)
+        assert (answer.status, answer.tree["code"]) == (404, "not_found")
+        assert answer.tree["detail"] == "IAM gave no catalog with this token"
 
 
 async def test_the_projects_are_listed_once_a_minute(tmp_path: Path):
