@@ -77,6 +77,11 @@ class Daemon:
         self._command += ["--config", str(self.config)]
 
     @property
+    def variables(self) -> dict[str, str]:
+        """Its environment beside what all have."""
+        return dict(self._own or {})
+
+    @property
     def pid(self) -> int:
         assert self._child is not None
         return self._child.pid

@@ -1,4 +1,7 @@
-"""Configuration that cannot be used: exit 78, one sentence for each problem, no traceback, and nothing secret in it."""
+"""Configuration that cannot be used: exit 78, one sentence for each problem, no traceback, and nothing secret in it.
+
+`broker check` says the same words as `broker run`, but for what only an attempt to listen shows.
+"""
 
 import asyncio
 import json
@@ -62,6 +65,18 @@ def _no_key(folder: Path) -> tuple[str, dict[str, str]]:
     return _toml(folder, str(folder / "nothing")), {}
 
 
+def _variables(folder: Path) -> tuple[str, dict[str, str]]:
+    text, _ = _key()(folder)
+    own = {
+        "IAM__TIMEOUT": "soon",
+        "LISTEN": "[{",
+        "IAM__URLL": "https://iam.example",
+        "GRANTS__0__USERS": "app",
+        "CACHE__PATH": "/cache",
+    }
+    return text, {f"KAKAOCLOUD_BROKER_{name}": value for name, value in own.items()}
+
+
 # The problems that each has, by a word from each sentence.
 CASES: dict[str, tuple[Build, tuple[str, ...]]] = {
     "secret readable by others": (_key(mode=0o644), ("chmod 06",)),
@@ -91,7 +106,54 @@ CASES: dict[str, tuple[Build, tuple[str, ...]]] = {
     "no CA file": (_key("[iam]\nca_file = '/nonexistent/ca.pem'"), ("ca_file",)),
     "not TOML": (_key("[iam"), ("is not TOML",)),
     "two problems": (_key("[iam]\ntimeout = 'soon'\n[log]\nlevel = 'loud'"), ("timeout", "level")),
+    "grants that lead nowhere": (
+        _key(
+            "[[grants]]\nidentity = 'shop'\nusers = ['no-such-user-here']\ngroups = ['no-such-group-here']\n"
+            "[[grants]]\nidentity = 'default'\nany = true\n"
+            "[[grants]]\nidentity = 'default'\nusers = [1001]\nlisteners = ['127.0.0.1:1']\n"
+            "[[grants]]\nidentity = 'default'\nuser = ['app']"
+        ),
+        (
+            "no identity",
+            "no user of this host",
+            "no group of this host",
+            "grants `any` on",
+            "no listener",
+            "did you mean",
+        ),
+    ),
+    "listeners that cannot be": (
+        _key(
+            "[[listen]]\ntcp = '0.0.0.0:9780'\n[[listen]]\ntcp = 'localhost:9780'\n[[listen]]\ntcp = '127.0.0.1'\n"
+            "[[listen]]\ntcp = '192.0.2.1:9780'\nserve = ['tokens']\n"
+            "[[listen]]\ntcp = '127.0.0.1:9781'\nidentities = ['shop']\nmode = '0600'"
+        ),
+        (
+            "serve =",
+            "a name, not an address",
+            "with a port",
+            "loopback only",
+            "no identity",
+            "Unix sockets only",
+        ),
+    ),
+    "variables": (
+        _variables,
+        ("IAM__TIMEOUT", "LISTEN: is not JSON", "did you mean", "GRANTS__0", "not supported by this version"),
+    ),
     "a file in the socket's place": (_no_socket, ("is no socket",)),
+}
+# What a command that opens nothing cannot see.
+ONLY_AT_START = "a file in the socket's place"
+# Those that are started as well, since both commands go one way: one of each kind.
+STARTED = {
+    ONLY_AT_START,
+    "secret readable by others",
+    "empty secret in the environment",
+    "no key there",
+    "not TOML",
+    "two problems",
+    "variables",
 }
 
 
@@ -99,24 +161,29 @@ async def test_each_problem_is_one_sentence(tmp_path: Path, figures: Figures) ->
     """Rule: exit 78 and a line for each problem, in the user's words; no token was asked for, no socket is left."""
     turn = asyncio.Semaphore(AT_ONCE)
 
-    async def run(name: str, build: Build) -> Ended:
+    async def both(name: str, build: Build) -> list[Ended]:
         folder = tmp_path / name.replace(" ", "-")
         folder.mkdir()
         text, own = build(folder)
         (folder / "broker.toml").write_text(text)
+        commands = ["check"] * (name != ONLY_AT_START) + ["run"] * (name in STARTED)
         async with turn:
-            return await broker("run", "--config", folder / "broker.toml", own=own)
+            return [
+                await broker(command, "--config", folder / "broker.toml", own=own) for command in commands
+            ]
 
-    ends = await asyncio.gather(*(run(name, build) for name, (build, _) in CASES.items()))
-    for (name, (_, words)), ended in zip(CASES.items(), ends, strict=True):
+    ends = await asyncio.gather(*(both(name, build) for name, (build, _) in CASES.items()))
+    for (name, (_, words)), (ended, *more) in zip(CASES.items(), ends, strict=True):
+        assert all((other.code, other.err) == (78, ended.err) for other in more), (name, ended.err, more)
         assert ended.code == 78, (name, ended.err)
         assert ended.out == "", name
         assert len(ended.sentences) == len(words), (name, ended.err)
         assert all(line.startswith("broker: ") for line in ended.sentences), (name, ended.err)
+        assert all("; " in line for line in ended.sentences), (name, ended.err)
         assert [word for word in words if word not in ended.err] == [], (name, ended.err)
         assert "Traceback" not in ended.err, name
         assert SECRET not in ended.err, name
-    figures(**{name: ended.err.strip() for name, ended in zip(CASES, ends, strict=True)})
+    figures(**{name: ended.err.strip() for name, (ended, *_) in zip(CASES, ends, strict=True)})
 
 
 async def test_a_named_file_that_is_not_there(tmp_path: Path) -> None:
