@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from broker.app import read_keys
+from broker.cli.config import config_option
 from broker.hardening import close_memory
 from broker.identity.sources import Sources
 from broker.settings import DEFAULT_FILE, Grant, Listener, Settings, TcpListener, load, named_file
@@ -23,12 +24,7 @@ _OWNERS_RULE = (
 
 
 @click.command()
-@click.option(
-    "--config",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="The settings; default: $KAKAOCLOUD_BROKER_CONFIG, else /etc/kakaocloud-broker/broker.toml if it exists.",
-)
+@config_option
 def check(config: Path | None) -> None:
     """Check settings and key files without starting; every problem is a line with its remedy, and exit code 78.
 

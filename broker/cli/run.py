@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from broker.app import run as serve
+from broker.cli.config import config_option
 from broker.hardening import allow_connections, close_memory
 from broker.identity.sources import Sources
 from broker.observability import logs
@@ -17,12 +18,7 @@ from broker.settings import load
 
 
 @click.command()
-@click.option(
-    "--config",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="The settings; default: $KAKAOCLOUD_BROKER_CONFIG, else /etc/kakaocloud-broker/broker.toml if it exists.",
-)
+@config_option
 def run(config: Path | None) -> None:
     """Run the daemon in the foreground; SIGTERM or SIGINT finishes what is in flight and exits 0.
 
