@@ -14,7 +14,7 @@ import structlog
 
 _log = structlog.get_logger()
 
-# What an operator may have to act on: a missing grant, or someone who tries a way in.
+# What an operator may have to act on: a missing grant, someone who tries a way in, or who takes all connections.
 DENIALS = frozenset({
     "access_denied",
     "browser_request",
@@ -22,6 +22,7 @@ DENIALS = frozenset({
     "forwarded_request",
     "host_not_allowed",
     "metadata_header_missing",
+    "too_many_connections",
 })  # fmt: skip
 MOST_REMEMBERED = 256
 PAUSE = 60.0  # seconds between two lines on the same

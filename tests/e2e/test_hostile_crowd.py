@@ -115,6 +115,8 @@ async def test_a_crowd_of_one_user_shuts_out_nobody(figures: Figures) -> None:
         assert len(tokens) >= 2, "it was not renewed"
         assert len(tokens) == await world.issued() or len(tokens) + 1 == await world.issued()
         assert grown < LOG, daemon.tail
+        told = [(event["reason"], event["uid"]) for event in daemon.events("refused")]
+        assert told == [("too_many_connections", STRANGER)] * 2, "one line for each listener"
         turned_away = metrics.partition('broker_refused_total{reason="too_many_connections"} ')[2].split()[0]
         assert float(turned_away) > 0
         figures(
