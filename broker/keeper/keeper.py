@@ -106,10 +106,10 @@ class Keeper:
             self.observe(min_ttl)
             now = self._clock.now()
             held = lease.servable(self.lease, now)
-            if held is not None and lease.enough(held, now, min_ttl):
-                return held
             if held is not None and not lease.attainable(held, min_ttl):
                 raise _too_long(held)
+            if held is not None and lease.enough(held, now, min_ttl):
+                return held
             # While a flight is up, its landing wakes us; else nothing can change before the next try.
             flying = lease.in_flight(self.lease)
             wake = until if flying else self.next_try(now)
@@ -136,7 +136,7 @@ class Keeper:
         trouble = self.lease.trouble
         pause = max(1.0, self.next_try(now) - now)
         if lease.servable(self.lease, now) is not None:
-            why = trouble.detail if trouble else "a longer one is on its way"
+            why = trouble.detail if trouble and trouble.count else "a longer one is on its way"
             return Refusal(Code.MIN_TTL_UNAVAILABLE, f"the token at hand ends too soon: {why}", pause)
         if trouble is None or trouble.count == 0:  # nothing was tried yet, or not with the key of now
             return Refusal(Code.NOT_READY, "the first token is on its way; try again shortly", pause)
