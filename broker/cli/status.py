@@ -51,7 +51,7 @@ def status(as_json: bool, watch: bool) -> None:
 def render(rows: Sequence[dict[str, Any]], width: int | None = None) -> str:
     """The identities as a table, or a sentence where there is none."""
     if not rows:
-        return "There is no identity that you may see; ask as the broker's own user or as root."
+        return "There is no identity that you may see; ask as the broker's own user, or as root outside of any container."
     return table(_COLUMNS, [_cells(row) for row in rows], width, _CUT)
 
 
