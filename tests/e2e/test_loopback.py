@@ -12,7 +12,7 @@ import pytest
 from tests.callers.loopback import skip_without
 from tests.contracts.fake_world import FakeWorld
 from tests.e2e import keys
-from tests.e2e.asking import ASKERS, METADATA, by_aiohttp, needs_curl
+from tests.e2e.asking import ASKERS, METADATA, by_aiohttp, curl, needs_curl
 from tests.e2e.command import broker
 from tests.e2e.conftest import Figures
 from tests.e2e.daemon import Daemon
@@ -79,6 +79,23 @@ async def test_what_does_not_mean_us_is_turned_away_and_the_rest_is_served(
         assert len(told) == len(set(told)) == 4, "each reason once, however often it came"
         assert "evil" not in daemon.log
         figures(refused=refused, lines=len(told), requests=len(ASKERS) * len(replies))
+
+
+@needs_curl
+async def test_an_ipv4_address_asked_through_an_ipv6_socket(tmp_path: Path) -> None:
+    """Rule: whoever opens IPv6 sockets for everything, as Java does, is proven and served too."""
+    skip_without("::1")
+    async with FakeWorld.serving() as world:
+        key = await world.add_key(await world.add_user())
+        identities = {"default": {"keys": [keys.directory(tmp_path / "key", key)]}}
+        daemon = Daemon(
+            tmp_path / "b", iam={"url": world.url}, identities=identities, listen=[{"tcp": "127.0.0.1:0"}]
+        )
+        async with daemon:
+            port = daemon.tcp[0].rpartition(":")[2]
+            mapped = ("--connect-to", f"127.0.0.1:{port}:[::ffff:127.0.0.1]:{port}")
+            wait = METADATA | {"Prefer": "wait=10"}
+            assert (await curl(f"http://127.0.0.1:{port}/v1/token", wait, more=mapped)).status == 200
 
 
 async def test_a_second_broker_on_the_same_port_is_refused(tmp_path: Path, figures: Figures) -> None:
