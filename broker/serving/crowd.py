@@ -2,6 +2,9 @@
 
 Each connection is a descriptor; without a bound, whoever opens enough of them leaves none for IAM, and a token that could
 have been renewed is lost.
+
+A user may have as many as are still free: one greedy user gets half, a second one half of the rest, and so on, so that
+some are left for who has none, even when several users act together.
 """
 
 import resource
@@ -16,13 +19,13 @@ class Crowd:
     """Counts connections by the proven uid of their caller; None is one more uid."""
 
     def __init__(self, most: int | None = None) -> None:
-        """`most` in all, half of that of one user; by default as many as the limit on open files leaves room for."""
+        """`most` in all; by default as many as the limit on open files leaves room for."""
         self._most = most or _room()
         self._of: Counter[int | None] = Counter()
 
     def enter(self, uid: int | None) -> bool:
         """Count one in; False, and not counted, where there are too many."""
-        if self._of.total() >= self._most or self._of[uid] >= max(1, self._most // 2):
+        if self._of[uid] >= self._most - self._of.total():
             return False
         self._of[uid] += 1
         return True

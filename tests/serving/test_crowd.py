@@ -16,6 +16,13 @@ def test_one_user_gets_half_and_the_rest_is_for_others():
     assert [those.enter(uid) for uid in range(6)] == [True] * 5 + [False]
 
 
+def test_several_greedy_users_leave_some_for_who_has_none():
+    those = Crowd(most=512)
+    had = [sum(those.enter(greedy) for _ in range(600)) for greedy in range(4)]
+    assert had == [256, 128, 64, 32]
+    assert those.enter(1001)
+
+
 def test_who_leaves_makes_room():
     those = Crowd(most=2)
     assert those.enter(None)
