@@ -11,7 +11,7 @@ import structlog
 
 from broker.callers import tcp, unix
 from broker.callers.listeners import tcp_listener, unix_listener
-from broker.callers.overflow import ambiguous_uid
+from broker.callers.overflow import ambiguous_gid, ambiguous_uid
 from broker.callers.sock_diag import SockDiag
 from broker.callers.tcp import TcpProver
 from broker.core.access import Workload
@@ -37,11 +37,10 @@ def openings(settings: Settings) -> Iterator[AbstractContextManager[Opened]]:
 @contextlib.contextmanager
 def _unix(listener: UnixListener) -> Iterator[Opened]:
     label = listener.label
-
-    ambiguous = ambiguous_uid()
+    uid, gid = ambiguous_uid(), ambiguous_gid()
 
     def prove(connection: object) -> Workload | None:
-        return unix.prove(cast("unix.Connection", connection), label, ambiguous)
+        return unix.prove(cast("unix.Connection", connection), label, uid, gid)
 
     with unix_listener(listener.unix, listener.mode, listener.group) as listening:
         yield Doorway(label, _served(listener), (), prove), listening

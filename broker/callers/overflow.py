@@ -1,18 +1,32 @@
-"""The uid that may stand for anybody: how the kernel shows users whom our user namespace does not map."""
+"""The uid and the gid that may stand for anybody: how the kernel shows whom our user namespace does not map.
+
+In a namespace that maps everybody, such as the host's own, that number is the user or group `nobody` and counts as any
+other.
+"""
 
 import contextlib
 from pathlib import Path
 
-_ALL_USERS = ["0", "0", "4294967295"]
-_USUAL_OVERFLOW_UID = 65534
+_EVERYBODY = ["0", "0", "4294967295"]
+_USUAL_OVERFLOW = 65534
 
 
 def ambiguous_uid(proc: Path = Path("/proc")) -> int | None:
     """The uid that may stand for any user whom our user namespace does not map; None where it maps all."""
+    return _ambiguous(proc / "self/uid_map", proc / "sys/kernel/overflowuid")
+
+
+def ambiguous_gid(proc: Path = Path("/proc")) -> int | None:
+    """The gid that may stand for any group that our user namespace does not map; None where it maps all."""
+    return _ambiguous(proc / "self/gid_map", proc / "sys/kernel/overflowgid")
+
+
+def _ambiguous(own_map: Path, overflow: Path) -> int | None:
+    """What cannot be read is taken for a namespace that lacks some, with the usual number."""
     with contextlib.suppress(OSError):
-        if (proc / "self/uid_map").read_text().split() == _ALL_USERS:
+        if own_map.read_text().split() == _EVERYBODY:
             return None
     try:
-        return int((proc / "sys/kernel/overflowuid").read_text())
+        return int(overflow.read_text())
     except (OSError, ValueError):
-        return _USUAL_OVERFLOW_UID
+        return _USUAL_OVERFLOW

@@ -1,6 +1,7 @@
 """Who is on the other end of a Unix socket, as the kernel wrote it down when the connection was made.
 
-- The uid that stands for all whom our user namespace does not map proves nobody.
+- The uid that stands for all whom our user namespace does not map proves nobody. The gid that stands for all groups that
+  it does not map is no group: as the caller's own it is None, and among the supplementary ones it is left out.
 - The kernel gives a pid of ours for a process in a container below us too. Root there is not root here, so root's pid
   is looked at once more and told as 0, like that of any other process that is not of our own pid namespace.
 """
@@ -27,22 +28,27 @@ class Connection(Protocol):
 
 
 def prove(
-    connection: Connection, listener: str, ambiguous: int | None = None, proc: Path = Path("/proc")
+    connection: Connection,
+    listener: str,
+    ambiguous_uid: int | None = None,
+    ambiguous_gid: int | None = None,
+    proc: Path = Path("/proc"),
 ) -> Workload | None:
     """The proven caller, or None where the kernel does not say: then nobody is assumed.
 
-    `ambiguous` is the uid that proves nobody, see `overflow.ambiguous_uid`.
+    The ambiguous ones are the uid that proves nobody and the gid that proves no group, see `overflow`.
     """
     try:
         told = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
     except OSError:
         return None
     pid, uid, gid = _UCRED.unpack(told)
-    if uid < 0 or uid == ambiguous:  # below 0 is what the kernel writes where there is no peer
+    if uid < 0 or uid == ambiguous_uid:  # below 0 is what the kernel writes where there is no peer
         return None
     if uid == 0 and pid and not _in_our_pid_namespace(pid, proc):
         pid = 0
-    return Workload(uid, gid, pid, listener, _groups(connection))
+    groups = _groups(connection) - {ambiguous_gid}
+    return Workload(uid, None if gid == ambiguous_gid else gid, pid, listener, groups)
 
 
 def _in_our_pid_namespace(pid: int, proc: Path) -> bool:

@@ -17,7 +17,7 @@ class Workload:
     """A calling process, as far as the kernel proves it."""
 
     uid: int
-    gid: int | None  # None: the way it came does not tell, as over TCP
+    gid: int | None  # None: the way it came does not tell, as over TCP, or it stands for any group
     pid: int | None  # None: not told, as over TCP; 0: it lives in another pid namespace
     listener: str  # the socket's path, or host:port
     groups: frozenset[int] = frozenset()  # supplementary ones

@@ -6,7 +6,6 @@ import socket
 import struct
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -215,27 +214,6 @@ def test_what_is_no_tcp_connection_is_nobody(prover):
     ours, other = socket.socketpair()
     with ours, other:
         assert prover.prove(ours) is None
-
-
-@pytest.mark.parametrize(
-    ("mapped", "overflow", "ambiguous"),
-    [
-        ("         0          0 4294967295\n", "65534\n", None),
-        ("         0       1000          1\n", "65534\n", 65534),
-        ("         0       1000          1\n", "99\n", 99),
-        ("         0       1000          1\n         1     100000      65536\n", "65534\n", 65534),
-        ("", "65534\n", 65534),
-        (None, "65534\n", 65534),
-        (None, "what", 65534),
-        (None, None, 65534),
-    ],
-)
-def test_the_overflow_uid_counts_only_where_every_user_is_mapped(tmp_path: Path, mapped, overflow, ambiguous):
-    for name, content in ("self/uid_map", mapped), ("sys/kernel/overflowuid", overflow):
-        if content is not None:
-            (tmp_path / name).parent.mkdir(parents=True)
-            (tmp_path / name).write_text(content)
-    assert ambiguous_uid(tmp_path) == ambiguous
 
 
 def test_lookups_leak_no_descriptor(prover, record_property):
