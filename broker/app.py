@@ -45,6 +45,8 @@ _log = structlog.get_logger()
 
 # Name look-ups and key files block threads, and one that hangs keeps its thread: others must still find one (L12).
 _THREADS = 64
+# The part of the drain for which callers may go on waiting; in the rest they are answered.
+_WAITERS_SHARE = 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +59,8 @@ class Broker:
     async def finish(self, seconds: float) -> bool:
         """Turn readiness off and wait for what is in flight; False when that took longer than so many seconds."""
         self.desk.drain.begun = True
-        # Long polls look up, see the end, and answer.
-        self.desk.keyring.wake()
+        # Long polls see the end and answer; who waits for a token hears why there is none, while it can be told.
+        self.desk.keyring.end(self.desk.clock.now() + seconds * _WAITERS_SHARE)
         return await self.desk.drain.finish(seconds)
 
 

@@ -80,6 +80,7 @@ class Keeper:
         self._clock = setting.clock
         self._flight: asyncio.Task[None] | None = None
         self._reread: asyncio.Task[None] | None = None
+        self._end = float("inf")  # when nobody may wait any longer
         self._changed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def observe(self, min_ttl: float = 0.0) -> None:
@@ -104,7 +105,7 @@ class Keeper:
         """
         while True:
             self.observe(min_ttl)
-            now = self._clock.now()
+            now, until = self._clock.now(), min(until, self._end)
             held = lease.servable(self.lease, now)
             if held is not None and not lease.attainable(held, min_ttl):
                 raise _too_long(held)
@@ -121,6 +122,11 @@ class Keeper:
         """Return at the next change of the lease, or when the clock reads `until`."""
         self.observe()
         await self._clock.wait(self._changed, until)
+
+    def end(self, by: float) -> None:
+        """Nobody waits beyond this moment; who waits for a change looks up now."""
+        self._end = by
+        self.wake()
 
     def wake(self) -> None:
         """Let everybody who waits for a change look up."""

@@ -44,10 +44,10 @@ class Keyring:
         now = self._clock.now()
         return all(lease.servable(keeper.lease, now) for keeper in self._keepers.values())
 
-    def wake(self) -> None:
-        """Let everybody who waits for a change look up."""
+    def end(self, by: float) -> None:
+        """Nobody waits beyond this moment of the clock; who waits for a change looks up now."""
         for keeper in self._keepers.values():
-            keeper.wake()
+            keeper.end(by)
 
     async def aclose(self) -> None:
         """End everything under way."""

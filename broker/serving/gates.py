@@ -15,8 +15,8 @@ from broker.core.errors import Code, Refusal
 from broker.serving.doorway import Gate
 
 # The names of loopback; an address cannot be rebound, a name can.
-_LOOPBACK = re.compile(r"localhost|127(?:\.\d{1,3}){3}|\[::1\]")
-_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:\[\]]+)(?::\d{1,5})?")
+_LOOPBACK = re.compile(r"localhost|127(?:\.[0-9]{1,3}){3}|\[::1\]")
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:\[\]]+)(?::[0-9]{1,5})?")
 _FORWARDED = ("Forwarded", "Via", "X-Real-IP")
 _SAME_SITE = frozenset({"none", "same-origin"})
 # Probes and scrapers send no header of ours; what they get is no secret.
@@ -40,15 +40,19 @@ def host(request: web.Request, allowed: frozenset[str]) -> None:
 
 def browser(request: web.Request) -> None:
     """Nothing that a page made a browser send."""
-    site = request.headers.get("Sec-Fetch-Site", "none")
-    if "Origin" in request.headers or site.lower() not in _SAME_SITE:
+    sites = {site.strip().lower() for site in request.headers.getall("Sec-Fetch-Site", [])}
+    if "Origin" in request.headers or not sites <= _SAME_SITE:
         raise Refusal(Code.BROWSER_REQUEST, "browsers are not served; ask from a program")
 
 
 def forwarded(request: web.Request) -> None:
     """Nothing that a proxy passed on: its caller is not the one whom the kernel proves."""
-    if any(name in request.headers for name in _FORWARDED) or any(
-        name.lower().startswith("x-forwarded-") for name in request.headers
+    if (
+        any(name in request.headers for name in _FORWARDED)
+        or any(name.lower().startswith("x-forwarded-") for name in request.headers)
+        or not request.raw_path.startswith(
+            "/"
+        )  # an absolute target is meant for a proxy, and names another host
     ):
         raise Refusal(Code.FORWARDED_REQUEST, "requests through a proxy are not served; ask directly")
 

@@ -20,7 +20,10 @@ _LAST_SECONDS = 1.0
 async def serving(app: web.Application, listening: socket.socket) -> AsyncIterator[None]:
     """Answer on this socket for as long as the context lasts."""
     loop = asyncio.get_running_loop()
-    runner = web.AppRunner(app, handle_signals=False, access_log=None, shutdown_timeout=_LAST_SECONDS)
+    # Who leaves takes the handler along: a wait of half a minute for nobody would be counted nowhere.
+    runner = web.AppRunner(
+        app, handle_signals=False, access_log=None, shutdown_timeout=_LAST_SECONDS, handler_cancellation=True
+    )
     await runner.setup()
     manager = runner.server
     if manager is None:

@@ -89,25 +89,25 @@ async def test_a_signal_finishes_what_is_in_flight_and_exits_0(tmp_path: Path, n
     assert not (tmp_path / "s").exists()
 
 
-async def test_the_drain_is_bounded_as_configured(tmp_path: Path):
+async def test_who_waits_in_vain_is_answered_before_the_drain_ends(tmp_path: Path):
     iam = FakeIam(key_secret=SECRET)
     iam.faults.add("hang")
-    short = {"KAKAOCLOUD_BROKER_SERVING__DRAIN": "0.1s"}
+    short = {"KAKAOCLOUD_BROKER_SERVING__DRAIN": "1s"}
     async with iam.serve() as url, daemon(tmp_path / "s", **environ(iam, url), **short) as running:
-        waiter = asyncio.create_task(_ended(tmp_path / "s"))
+        waiter = asyncio.create_task(_answer(tmp_path / "s"))
         await until(lambda: iam.counters.issue_requests)
         await get(tmp_path / "s", "/livez")
         ended = await running.stop()
-        await waiter
+        assert (await waiter).startswith(b"HTTP/1.1 503 ")
     assert ended.code == 0
-    assert "drain_cut_short" in ended.err
+    assert "drain_cut_short" not in ended.err
     assert "Traceback" not in ended.err
 
 
-async def _ended(path: Path) -> None:
+async def _answer(path: Path) -> bytes:
     reader, writer = await asyncio.open_unix_connection(path)
     writer.write(b"GET /v1/token HTTP/1.1\r\nHost: x\r\nPrefer: wait=30\r\n\r\n")
-    await reader.read()
+    return await reader.readline()
     writer.close()
 
 

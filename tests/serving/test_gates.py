@@ -80,6 +80,7 @@ async def test_the_names_of_loopback_and_those_that_are_allowed_are_hosts(tmp_pa
         "127.0.0.1.evil.example",
         "128.0.0.1",
         "127.0.0.1x",
+        "127.0.0.\u0661",  # a digit, but of another script
         "10.0.0.1",
         "169.254.169.254",
         "0.0.0.0",  # noqa: S104  (a name that a request uses, nothing is bound)
@@ -121,6 +122,7 @@ async def test_no_host_and_two_hosts_are_refused(tmp_path: Path):
         "Sec-Fetch-Site: Cross-Site",
         "Sec-Fetch-Site: same-site",
         "Sec-Fetch-Site: something-new",
+        "Sec-Fetch-Site: none\r\nSec-Fetch-Site: cross-site",
     ],
 )
 async def test_what_a_page_made_a_browser_send_is_refused(tmp_path: Path, line: str):
@@ -225,3 +227,10 @@ async def test_a_door_for_health_alone_has_no_way_to_a_token_whatever_is_sent(tm
             for target in ("/livez", "/readyz", "/readyz/default", "/metrics"):
                 assert (await door.ask(target, host="node.example:9100")).status == 200
         assert broker.books.tokens == []
+
+
+async def test_an_absolute_target_is_meant_for_a_proxy(tmp_path: Path):
+    """It names a host of its own, which would count before the Host header (RFC 9112, 3.2.2)."""
+    async with doors(tmp_path) as (_, door):
+        for host in ("evil.example", "localhost"):
+            refused(await door.ask(f"http://{host}/v1/token", METADATA), "forwarded_request")

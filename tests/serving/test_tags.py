@@ -139,7 +139,7 @@ async def test_polls_end_at_once_when_the_broker_begins_to_end(tmp_path: Path):
         requests = [poll(broker, await tag_of(broker)) for _ in range(5)]
         await polling(broker, 5)
         broker.drain.begun = True
-        broker.keyring.wake()
+        broker.keyring.end(broker.clock.now() + 5)
         assert [answer.status for answer in await asyncio.gather(*requests)] == [304] * 5
         assert await broker.drain.finish(5)
         assert (await poll(broker, await tag_of(broker))).status == 304
