@@ -16,6 +16,7 @@ from broker.hardening import close_memory
 from broker.identity.sources import Sources
 from broker.settings import DEFAULT_FILE, Grant, Listener, Settings, TcpListener, load, named_file
 from broker.settings.cautions import cautions
+from broker.settings.variables import near_misses
 
 _OWNERS_RULE = (
     "no grants: the broker's own user, and over a Unix socket root of this host (of no container), "
@@ -37,7 +38,7 @@ def check(config: Path | None) -> None:
     close_memory()
     settings = load(config, os.environ)
     file = named_file(config, os.environ) or (DEFAULT_FILE if DEFAULT_FILE.exists() else None)
-    doubts = list(cautions(settings))
+    doubts = [*cautions(settings), *near_misses(os.environ)]
     read_keys(settings, Sources())
     for doubt in doubts:
         click.echo(f"warning: {doubt}", err=True)

@@ -45,7 +45,10 @@ def default_listener(draft: Draft, environ: Mapping[str, str]) -> None:
         return
     socket = default_socket(environ, can_be_written)
     if socket is None:
-        remedy = "set RUNTIME_DIRECTORY or XDG_RUNTIME_DIR, or name a socket under [[listen]]"
+        remedy = (
+            "run this as the user who runs the broker, "
+            "set RUNTIME_DIRECTORY or XDG_RUNTIME_DIR, or name a socket under [[listen]]"
+        )
         draft.problems.append(
             Problem(draft.where(("listen",)), "has no folder for the default socket", remedy)
         )

@@ -89,6 +89,16 @@ def absolute_file(value: object) -> Path:
     return Path(value)
 
 
+def socket_file(value: object) -> Path:
+    """The path of a socket in its one spelling, because grants name listeners by it; raises what `told` makes."""
+    path = absolute_file(value)
+    # What is above a link is not known without looking, so it cannot be taken out here.
+    if ".." in path.parts:
+        raise told("leads through `..`, and a socket goes by one name", "write the path without ..")
+    # Of slashes at the start Python keeps two.
+    return Path(f"/{str(path).lstrip('/')}")
+
+
 def _socket(path: Path) -> Path:
     if len(os.fsencode(path)) > _LONGEST_SOCKET:
         raise told(f"is longer than {_LONGEST_SOCKET} bytes", "the kernel takes no longer path for a socket")
@@ -145,7 +155,7 @@ Name = Annotated[
         "use at most 63 of a-z, 0-9 and -, and begin with a letter or digit",
     ),
 ]
-SocketPath = Annotated[Path, BeforeValidator(absolute_file), AfterValidator(_socket)]
+SocketPath = Annotated[Path, BeforeValidator(socket_file), AfterValidator(_socket)]
 Host = Annotated[str, BeforeValidator(_host)]
 FilePath = Annotated[Path, BeforeValidator(absolute_file), AfterValidator(_existing)]
 Group = Annotated[

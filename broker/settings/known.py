@@ -42,6 +42,13 @@ def sections() -> set[str]:
     return {*Settings.model_fields, *_LATER[""]}
 
 
+def spellings() -> dict[str, Path]:
+    """Every setting that a variable can give, by its parts joined with a single underscore."""
+    inner = ((room, field) for room in ("iam", "refresh", "log", "serving") for field in _fields(room))
+    paths: list[Path] = [(section,) for section in Settings.model_fields]
+    return {"_".join(map(str, path)): path for path in (*paths, *inner)}
+
+
 def is_later(path: Path) -> bool:
     """Whether a later version knows this key."""
     return path[-1] in _LATER.get(_room(path), ())

@@ -22,7 +22,7 @@ from pydantic import (
     model_validator,
 )
 
-from broker.settings.kinds import NOT_TEXT, Group, Mode, Name, SocketPath, absolute_file, told
+from broker.settings.kinds import NOT_TEXT, Group, Mode, Name, SocketPath, socket_file, told
 from broker.settings.table import Table
 
 Service: TypeAlias = Literal["tokens", "health", "metrics"]
@@ -79,7 +79,7 @@ def address(value: object) -> Address:
 def label(value: object) -> str:
     """The label of the listener that a text names; raises what `told` makes."""
     if isinstance(value, str) and value.startswith("/"):
-        return str(absolute_file(value))
+        return str(socket_file(value))
     if isinstance(value, str) and ":" not in value:
         raise told("is neither the path of a socket nor an address", "name a listener as [[listen]] does")
     return str(address(value))

@@ -15,6 +15,10 @@ from broker.settings.listeners import SERVICES, TcpListener, UnixListener, label
 _NO_IDENTITY = ("is no identity of this configuration", "correct the name, or add [identities.NAME]")
 _NO_LISTENER = ("is no listener of this configuration", "correct it, or add it under [[listen]]")
 _NO_TOKENS = ("serves no tokens, so that nobody can read there", 'add "tokens" to its `serve`, or remove it')
+_NO_PORT = (
+    "can never match, because only the open socket knows its port",
+    "choose a port for it under [[listen]], or name another listener",
+)
 _NEVER = (
     "can never match, because over TCP only users are proven, not groups",
     "name users, or let it hold on a Unix socket",
@@ -46,6 +50,8 @@ def _unreachable(
     for index, its in enumerate(labels):
         if its is not None and its not in services:
             yield (*path, "listeners", index), _NO_LISTENER
+        elif its is not None and not its.startswith("/") and its.endswith(":0"):
+            yield (*path, "listeners", index), _NO_PORT
         elif its is not None and "tokens" not in services[its]:
             yield (*path, "listeners", index), _NO_TOKENS
     only_groups = _list(grant.get("groups")) and not (

@@ -2,18 +2,26 @@
 
 - A variable replaces what its key holds in the file, whole.
 - A variable without `__` that is no section is not ours to judge: Kubernetes sets KAKAOCLOUD_BROKER_PORT and others in
-  every pod beside a Service called kakaocloud-broker.
+  every pod beside a Service called kakaocloud-broker. One that is nearly a setting is worth a word of `broker check`.
 """
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 
 from broker.core.errors import Problem
 from broker.settings.draft import Draft
-from broker.settings.known import sections, unknown
+from broker.settings.known import sections, spellings, unknown
 from broker.settings.tree import Settings
 
 PREFIX = "KAKAOCLOUD_BROKER_"
+_OTHERS = {"config", "url", "traceback"}  # read elsewhere, by the command line and by clients
+# What Kubernetes tells of a Service, also of one whose name begins with ours.
+_KUBERNETES = re.compile(
+    r"(.+_)?(service_host|service_port(_.+)?|port(_[0-9]+_(tcp|udp|sctp)(_(proto|port|addr))?)?)"
+)
+_NEAR = 0.75
 _LISTS = {"listen": '[{"unix": "/..."}]', "grants": '[{"identity": "default", "users": ["app"]}]'}
 
 
@@ -23,6 +31,18 @@ def overlay(draft: Draft, environ: Mapping[str, str]) -> None:
         path = tuple(name.removeprefix(PREFIX).lower().split("__"))
         if name.startswith(PREFIX) and (len(path) > 1 or path[0] in sections()):
             _put(draft, path, name, environ[name])
+
+
+def near_misses(environ: Mapping[str, str]) -> Iterator[Problem]:
+    """The variables that are not read, and whose names are nearly those of settings."""
+    known = spellings()
+    for name in sorted(environ):
+        word = name.removeprefix(PREFIX).lower()
+        unread = name.startswith(PREFIX) and "__" not in word and word not in {*sections(), *_OTHERS}
+        if unread and not _KUBERNETES.fullmatch(word):
+            for near in get_close_matches(word, known, 1, _NEAR):
+                meant = PREFIX + "__".join(map(str, known[near])).upper()
+                yield Problem(name, "is not read, for it is no setting", f"did you mean {meant}?")
 
 
 def _put(draft: Draft, path: tuple[str, ...], name: str, text: str) -> None:

@@ -101,6 +101,17 @@ async def test_the_environment_alone(tmp_path: Path):
     ]
 
 
+async def test_a_variable_that_is_nearly_a_setting_is_a_warning(config: Path):
+    ended = await checked(
+        config, KAKAOCLOUD_BROKER_GRANT=CANARY, KAKAOCLOUD_BROKER_PORT="tcp://10.0.0.1:9780"
+    )
+    name = "KAKAOCLOUD_BROKER_GRANT"
+    assert (ended.code, ended.err) == (
+        0,
+        f"warning: {name}: is not read, for it is no setting; did you mean {name}S?\n",
+    )
+
+
 @pytest.mark.parametrize(
     ("addition", "mode", "told"),
     [

@@ -15,6 +15,10 @@ NEVER = (
     "can never match, because over TCP only users are proven, not groups; "
     "name users, or let it hold on a Unix socket"
 )
+NO_PORT = (
+    "can never match, because only the open socket knows its port; "
+    "choose a port for it under [[listen]], or name another listener"
+)
 NO_USER = "is no user of this host; create the user, or give its name or number"
 NO_GROUP = "is no group of this host; create the group, or give its name or number"
 BOUNDS = "is out of bounds; choose a number between 0 and 4294967294"
@@ -150,6 +154,17 @@ def test_the_default_listeners_can_be_named(tmp_path: Path):
             ],
         ),
         (TCP + default("groups = [0]", 'listeners = ["127.0.0.1:9780"]'), [f"F, grants[0].groups: {NEVER}"]),
+        (
+            '[[listen]]\ntcp = "127.0.0.1:0"\n[[listen]]\nunix = "/x:0"\n[[listen]]\ntcp = "[::1]:10"\n'
+            + default("any = true", 'listeners = ["/x:0", "[::1]:10", "127.0.0.1:0"]'),
+            [f"F, grants[0].listeners[2]: {NO_PORT}"],
+        ),
+        (
+            default("users = [1]", 'listeners = ["/x/../s"]'),
+            [
+                "F, grants[0].listeners[0]: leads through `..`, and a socket goes by one name; write the path without .."
+            ],
+        ),
         (default("units = []"), ["F, grants[0].units: is not supported by this version; remove it"]),
         (
             default('user = ["app"]'),

@@ -38,6 +38,18 @@ def test_an_address_has_one_form(tmp_path: Path, text: str, label: str, loopback
     assert (listener.label, listener.is_tcp, listener.tcp.is_loopback) == (label, True, loopback)
 
 
+@pytest.mark.parametrize("path", ["/x/a.sock", "//x/a.sock", "///x//a.sock", "/x/./a.sock", "/./x/.//a.sock"])
+def test_a_socket_has_one_form(tmp_path: Path, path: str):
+    """Also where a grant names it; else two names of one socket would be judged as two listeners."""
+    file = tmp_path / "broker.toml"
+    addition = (
+        f'[[listen]]\nunix = "{path}"\n[[grants]]\nidentity = "default"\nany = true\nlisteners = ["{path}"]\n'
+    )
+    file.write_text(GOOD + addition)
+    settings = load(file, {})
+    assert (settings.listen[1].label, settings.grants[0].listeners) == ("/x/a.sock", ("/x/a.sock",))
+
+
 def test_all_is_served_where_nothing_is_said(tmp_path: Path):
     path = tmp_path / "broker.toml"
     path.write_text(GOOD + tcp("127.0.0.1:1"))

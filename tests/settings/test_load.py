@@ -195,5 +195,5 @@ def test_no_folder_for_the_socket(monkeypatch: pytest.MonkeyPatch):
         load(None, KEY)
     assert str(caught.value) == (
         "listen: has no folder for the default socket; "
-        "set RUNTIME_DIRECTORY or XDG_RUNTIME_DIR, or name a socket under [[listen]]"
+        "run this as the user who runs the broker, set RUNTIME_DIRECTORY or XDG_RUNTIME_DIR, or name a socket under [[listen]]"
     )

@@ -64,6 +64,16 @@ FILES = [
     ("[serving]\nlane = 1\n", ["F, serving.lane: is not supported by this version; remove it"]),
     ("[[listen]]\n", ["F, listen[1]: names neither `unix` nor `tcp`; give one of the two"]),
     ('[[listen]]\nunix = "/s"\n', ["F, listen: names one socket twice; keep one of the two"]),
+    ('[[listen]]\nunix = "//./s"\n', ["F, listen: names one socket twice; keep one of the two"]),
+    *[
+        (
+            f'[[listen]]\nunix = "{path}"\n',
+            [
+                "F, listen[1].unix: leads through `..`, and a socket goes by one name; write the path without .."
+            ],
+        )
+        for path in ("/x/../s", "/../s", "/x/..")
+    ],
     ('[[listen]]\nunix = "s"\n', [f"F, listen[1].unix: {NOT_FILE}"]),
     (
         f'[[listen]]\nunix = "/{"s" * 107}"\n',

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from broker.settings.variables import near_misses
 from tests.settings.broken import CANARY, GOOD, sentences
 
 P = "KAKAOCLOUD_BROKER_"
@@ -80,3 +81,39 @@ def test_a_broken_variable(tmp_path: Path, environ: dict[str, str], told: str):
     path = tmp_path / "broker.toml"
     path.write_text(GOOD)
     assert sentences(path, environ, path) == [told]
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("GRANT", "GRANTS"),
+        ("LISTENERS", "LISTEN"),
+        ("IDENTITY", "IDENTITIES"),
+        ("IAM_URL", "IAM__URL"),
+        ("LOG_LEVLE", "LOG__LEVEL"),
+    ],
+)
+def test_a_variable_that_is_nearly_a_setting_is_told(name: str, meant: str):
+    """It is not read, so that nobody believes in a grant that is not there."""
+    told = [str(problem) for problem in near_misses({P + name: CANARY, "GRANT": "x"})]
+    assert told == [f"{P}{name}: is not read, for it is no setting; did you mean {P}{meant}?"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("GRANTS", "LISTEN", "IAM__URL", "CACHE", "CONFIG", "URL", "TRACEBACK", "PORT", "SERVICE_HOST"),
+        *("SERVICE_PORT", "SERVICE_PORT_HTTP", "PORT_9780_TCP", "PORT_9780_TCP_PROTO", "PORT_9780_TCP_PORT"),
+        # Of Services whose names begin with ours.
+        *(
+            "PORT_9780_TCP_ADDR",
+            "LISTEN_PORT",
+            "LOG_PORT",
+            "LOG_SERVICE_HOST",
+            "GRANT_SERVICE_PORT",
+            "COLOUR",
+        ),
+    ],
+)
+def test_other_variables_are_left_alone(name: str):
+    assert list(near_misses({P + name: "x"})) == []
