@@ -1,6 +1,7 @@
 """`broker status`: a table of identities for people, JSON for programs; once, or again and again.
 
-While watching, a broker that is away is shown as such and nothing older is: an old table would be believed.
+Who may see nothing is denied access, as everywhere, and told the remedy; while watching that is a line, for a grant may
+still come. While watching, a broker that is away is shown as such and nothing older is: an old table would be believed.
 """
 
 import json
@@ -14,7 +15,7 @@ import click
 
 from broker.cli.table import table, terminal_width
 from broker.client import fetch
-from broker.client.failures import BadAddress, Unreachable
+from broker.client.failures import NOTHING_TO_SEE, BadAddress, Denied, Unreachable
 from broker.core.durations import rough
 
 _COLUMNS = ("IDENTITY", "STATE", "EXPIRES IN", "PROJECT", "ROLES", "KEY", "LAST FAULT", "NEXT TRY")
@@ -42,6 +43,8 @@ def status(as_json: bool, watch: bool) -> None:
             _watch(as_json)
         return
     rows = fetch.status(os.environ)
+    if not rows:
+        raise Denied(NOTHING_TO_SEE)
     if as_json:
         click.echo(json.dumps({"identities": rows}, indent=2))
     else:
@@ -51,7 +54,7 @@ def status(as_json: bool, watch: bool) -> None:
 def render(rows: Sequence[dict[str, Any]], width: int | None = None) -> str:
     """The identities as a table, or a sentence where there is none."""
     if not rows:
-        return "There is no identity that you may see; ask as the broker's own user, or as root outside of any container."
+        return f"{NOTHING_TO_SEE[0].upper()}{NOTHING_TO_SEE[1:]}."
     return table(_COLUMNS, [_cells(row) for row in rows], width, _CUT)
 
 

@@ -1,5 +1,10 @@
 """What can end a client's request, each with its exit code (INTERFACE section 2)."""
 
+NOTHING_TO_SEE = (
+    "there is no identity that you may see; you need a grant (docs/configure.md), "
+    "or ask as the broker's own user, or as root outside of any container"
+)
+
 
 class ClientError(Exception):
     """One plain sentence with the remedy."""

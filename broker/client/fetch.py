@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from broker.client import address, ask
 from broker.client.ask import Answer
-from broker.client.failures import ClientError, Denied, Unreachable
+from broker.client.failures import NOTHING_TO_SEE, ClientError, Denied, Unreachable
 
 # The longest that the broker lets one request wait.
 LONGEST_WAIT = 30
@@ -127,5 +127,5 @@ def _usual_identity(environ: Mapping[str, str]) -> str:
     if len(names) == 1:
         return names[0]
     if not names:
-        raise Denied("there is no identity that you may see; name the one whose projects you want")
+        raise Denied(NOTHING_TO_SEE)
     raise ClientError(f"you may see {', '.join(names)}; name the one whose projects you want")

@@ -99,7 +99,9 @@ async def test_denied_is_77(tmp_path: Path):
         for args in (("token",), ("token", "default"), ("token", b"\xff"), ("token", "..")):
             told = (await broker(*args, **at(served.path))).one_sentence(77)
             assert told.startswith("access_denied: uid ")
-        assert "There is no identity that you may see" in (await broker("status", **at(served.path))).out
+        for args in (("status",), ("status", "--json"), ("projects",)):
+            told = (await broker(*args, **at(served.path))).one_sentence(77)
+            assert told.startswith("there is no identity that you may see; you need a grant")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="calling as another user needs root")

@@ -41,5 +41,6 @@ def test_a_token_about_to_end_has_zero_seconds():
 
 def test_nothing_to_see_is_a_sentence():
     assert render([]) == (
-        "There is no identity that you may see; ask as the broker's own user, or as root outside of any container."
+        "There is no identity that you may see; you need a grant (docs/configure.md), "
+        "or ask as the broker's own user, or as root outside of any container."
     )

@@ -7,7 +7,7 @@ from time import monotonic
 import pytest
 
 from broker.client import address, fetch
-from broker.client.failures import ClientError, Denied, Unreachable
+from broker.client.failures import NOTHING_TO_SEE, ClientError, Denied, Unreachable
 from tests.client.scripted import Reply, answered, scripted
 
 GOOD = answered(200, {"token": "t"})
@@ -197,7 +197,7 @@ def test_several_or_none_to_choose_from_is_a_sentence(tmp_path: Path):
     got, _ = projects(tmp_path / "s", status_of("build", "shop"))
     assert got == "1 you may see build, shop; name the one whose projects you want"
     got, _ = projects(tmp_path / "t", status_of())
-    assert got == "77 there is no identity that you may see; name the one whose projects you want"
+    assert got == f"77 {NOTHING_TO_SEE}"
 
 
 @pytest.mark.parametrize("body", [{}, {"projects": 1}, {"projects": [1]}])
