@@ -3,6 +3,7 @@
 import asyncio
 import os
 import socket
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -102,3 +103,36 @@ def test_supplementary_groups_are_told_as_they_were_at_the_connection(given: lis
                 with connection:
                     workload = unix.prove(connection, "here")
                     assert workload == Workload(54321, 54322, stranger.pid, "here", told)
+
+
+class Told:
+    """A connection of which the kernel tells what the test says."""
+
+    def __init__(self, pid: int, uid: int) -> None:
+        self._ucred = struct.pack("3i", pid, uid, uid)
+
+    def getsockopt(self, level: int, option: int, buflen: int, /) -> bytes:
+        del level, buflen
+        return self._ucred if option == socket.SO_PEERCRED else b""
+
+
+@pytest.mark.parametrize(
+    ("uid", "status", "pid"),
+    [
+        (0, "Name:\tsh\nNSpid:\t700\n", 700),
+        (
+            0,
+            "Name:\tsh\nNSpid:\t700\t1\n",
+            0,
+        ),  # root of a container below us; the kernel gives our pid for it
+        (0, None, 0),  # gone, or hidden: not to be told from one
+        (1001, "NSpid:\t700\t1\n", 700),  # only root means something else there
+    ],
+)
+def test_root_of_a_container_below_is_told_like_any_of_another_pid_namespace(tmp_path, uid, status, pid):
+    if status is not None:
+        (tmp_path / "700").mkdir()
+        (tmp_path / "700/status").write_text(status)
+    told = unix.prove(Told(700, uid), "here", proc=tmp_path)
+    assert told is not None
+    assert told.pid == pid
