@@ -80,6 +80,7 @@ def fake_iam(
         async with iam.serve(port) as url:
             click.echo(f"export KAKAOCLOUD_APPLICATION_CREDENTIAL_ID={shlex.quote(iam.key.id)}")
             click.echo(f"export KAKAOCLOUD_APPLICATION_CREDENTIAL_SECRET={shown}")
+            click.echo(f"export KAKAOCLOUD_BROKER_IAM__URL={url}")
             click.echo(f"export OS_AUTH_URL={url}")
             await stop.wait()
 

@@ -124,8 +124,8 @@ def servable(lease: Lease, now: float) -> Held | None:
 
 
 def stale(lease: Lease, now: float) -> bool:
-    """Whether a due refresh has failed since the last success."""
-    return lease.trouble is not None and phase(lease, now) >= Phase.DUE
+    """Whether the token that is handed out was due to be replaced, and that has failed."""
+    return lease.trouble is not None and Phase.DUE <= phase(lease, now) < Phase.EXPIRED
 
 
 def in_flight(lease: Lease) -> bool:

@@ -155,7 +155,7 @@ class LeaseHistory(RuleBasedStateMachine):
 
     @invariant()
     def l2_stale_says_that_a_due_refresh_failed(self) -> None:
-        due = lease.phase(self.lease, self.now) >= Phase.DUE
+        due = Phase.DUE <= lease.phase(self.lease, self.now) < Phase.EXPIRED
         assert lease.stale(self.lease, self.now) is (due and self.lease.trouble is not None)
 
     @invariant()
