@@ -197,6 +197,9 @@ class Keeper:
             key = await asyncio.to_thread(self._source.read)
         except ConfigError as error:
             _log.debug("key_unreadable", identity=self.lease.identity, problem=str(error))
+        except Exception:  # noqa: BLE001
+            # A defect in a look at the source leaves the key as it is; the next tick looks again.
+            _log.exception("key_source_defect", identity=self.lease.identity)
         else:
             if key != self.key:
                 self.key = key

@@ -39,11 +39,6 @@ class Keyring:
             if trouble is not None and trouble.fault is Fault.REJECTED:
                 keeper.reread_key()
 
-    def ready(self) -> bool:
-        """Whether every identity holds a token that may be served."""
-        now = self._clock.now()
-        return all(lease.servable(keeper.lease, now) for keeper in self._keepers.values())
-
     def end(self, by: float) -> None:
         """Nobody waits beyond this moment of the clock; who waits for a change looks up now."""
         for keeper in self._keepers.values():

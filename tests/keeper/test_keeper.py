@@ -217,6 +217,21 @@ async def test_an_unreadable_source_leaves_the_key_as_it_was(bench):
     assert bench.keeper.key == key("key-1")
 
 
+async def test_a_defect_in_the_source_leaves_the_key_as_it_was_and_is_looked_at_again(bench, monkeypatch):
+    def broken():
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(bench.source, "read", broken)
+    bench.keeper.reread_key()
+    await bench.source_read()
+    assert bench.keeper.key == key("key-1")
+    monkeypatch.undo()
+    bench.source.key = key("key-2")
+    bench.keeper.reread_key()
+    await bench.source_read()
+    assert bench.keeper.key == key("key-2")
+
+
 async def test_l4_a_step_of_the_wall_clock_changes_nothing(bench):
     first = bench.ask()
     await settle()

@@ -97,16 +97,3 @@ async def test_l6_who_has_nothing_goes_first():
     await settle()
     assert [ring.issuers[name].asked for name in names[20:]] == [1] * 5
     await ring.ring.aclose()
-
-
-async def test_ready_means_that_every_identity_has_a_token():
-    ring = Ring("a", "b")
-    await ring.tick()
-    ring.issuers["a"].grant()
-    await settle()
-    assert not ring.ring.ready()
-    ring.issuers["b"].grant()
-    await settle()
-    assert ring.ring.ready()
-    assert list(ring.ring) == ["a", "b"]
-    await ring.ring.aclose()
