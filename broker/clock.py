@@ -15,5 +15,8 @@ class BootClock:
     def wall(self) -> datetime:
         return datetime.now(UTC)
 
+    def suspended(self) -> float:
+        return self.now() - time.clock_gettime(time.CLOCK_MONOTONIC)
+
     async def wait(self, change: Awaitable[object], until: float) -> None:
         await asyncio.wait([asyncio.ensure_future(change)], timeout=max(0.0, until - self.now()))

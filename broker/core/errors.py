@@ -51,12 +51,19 @@ CODE_OF_FAULT = {
 class IamError(Exception):
     """An attempt at IAM that failed, in the broker's words."""
 
-    def __init__(self, fault: Fault, detail: str, retry_after: float | None = None) -> None:
-        """`retry_after` is IAM's own wish in seconds, where it gave one."""
+    def __init__(
+        self, fault: Fault, detail: str, retry_after: float | None = None, *, forbidden: bool = False
+    ) -> None:
+        """`retry_after` is IAM's own wish in seconds, where it gave one; `forbidden`: it was a 403."""
         super().__init__(detail)
         self.fault = fault
         self.detail = detail
         self.retry_after = retry_after
+        self.forbidden = forbidden
+
+
+class StoreError(Exception):
+    """Something could not be kept for the next start; its text is one sentence with the remedy."""
 
 
 class Refusal(Exception):

@@ -32,6 +32,11 @@ class KeyById:
         """What people call this key; no secret."""
         return self.id
 
+    @property
+    def ref(self) -> str:
+        """Which key of IAM's this is, whatever its secret; no secret itself."""
+        return self.id
+
 
 @dataclass(frozen=True, slots=True)
 class KeyByName:
@@ -45,6 +50,11 @@ class KeyByName:
     def label(self) -> str:
         """What people call this key; no secret."""
         return self.name
+
+    @property
+    def ref(self) -> str:
+        """Which key of IAM's this is, whatever its secret; no secret itself."""
+        return f"{self.user_id}/{self.name}"
 
 
 AccessKey = KeyById | KeyByName
@@ -63,6 +73,9 @@ class Token:
     roles: tuple[Named, ...]
     key_expires_at: str | None  # the access key's own end, where IAM tells it
     body: bytes = field(repr=False)  # IAM's whole answer, to be passed on; the token itself is not in it
+    key_id: str | None = None  # IAM's id of the access key, where the answer names it
+    restricted: bool | None = None  # False: may make and delete access keys; None: not told
+    access_rules: bool = False  # the key may do only what rules allow: it cannot validate its own tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +94,23 @@ class Held:
 
     token: Token
     span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Validity:
+    """What IAM says of a token that lives."""
+
+    roles: frozenset[str]  # ids of the roles that it has now
+    date: datetime | None  # IAM's clock, from the `Date` header
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFacts:
+    """What IAM says of the access key itself."""
+
+    expires_at: str | None  # as IAM wrote it; None: it does not end
+    restricted: bool | None  # False: may make and delete access keys; None: not told
+    access_rules: bool
 
 
 # One row of a list, such as the user's projects, as Keystone gave it; `id` and `name` are texts.

@@ -1,10 +1,11 @@
 """What the rules need from the world, as types; the rooms that touch the world implement them."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from broker.core.model import AccessKey, Reply, Row, Token
+from broker.core.memory import Budgets, Memory
+from broker.core.model import AccessKey, KeyFacts, Reply, Row, Token, Validity
 
 
 class Clock(Protocol):
@@ -16,6 +17,10 @@ class Clock(Protocol):
 
     def wall(self) -> datetime:
         """The host's wall clock in UTC: for display and for measuring skew, never for a deadline."""
+        ...
+
+    def suspended(self) -> float:
+        """Seconds that the machine has slept since it booted: CLOCK_BOOTTIME minus CLOCK_MONOTONIC."""
         ...
 
     async def wait(self, change: Awaitable[object], until: float) -> None:
@@ -43,8 +48,8 @@ class Issuer(Protocol):
         """Trade an access key for a new token."""
         ...
 
-    async def validate(self, token: Token) -> frozenset[str]:
-        """Ask whether the token still lives, by the token itself; the ids of the roles that it has now.
+    async def validate(self, token: Token) -> Validity:
+        """Ask whether the token still lives, by the token itself.
 
         Fault.REJECTED means dead, and only where this key's tokens have been able to validate themselves before.
         """
@@ -52,4 +57,31 @@ class Issuer(Protocol):
 
     async def projects(self, token: Token) -> tuple[Row, ...]:
         """All projects of the token's user as Keystone gives them, following pages."""
+        ...
+
+    async def key_facts(self, token: Token) -> KeyFacts:
+        """What IAM knows of the key that the token was issued with; needs `token.key_id`."""
+        ...
+
+
+class Store(Protocol):
+    """What survives a restart, for one identity. Every method has its own deadline and never blocks the loop."""
+
+    async def load(self, keys: Sequence[AccessKey]) -> Memory | None:
+        """What one of the keys opens; None when there is nothing, or nothing usable (which is logged, once)."""
+        ...
+
+    async def save(self, memory: Memory, keys: Sequence[AccessKey]) -> None:
+        """Keep it in place of what was there, openable with each of the keys. Raises StoreError."""
+        ...
+
+    async def budgets(self) -> Budgets | None:
+        """What was spent before the restart; None: nothing was, this is a first start.
+
+        Where it cannot be told, or could not be kept, what is left allows one issue: a crash loop must not flood IAM.
+        """
+        ...
+
+    async def keep_budgets(self, budgets: Budgets) -> None:
+        """Remember what is left. Raises StoreError."""
         ...

@@ -13,6 +13,7 @@ class FakeClock:
     def __init__(self, at: float = 1000.0) -> None:
         self.at = at
         self.wall_step = timedelta()  # what somebody did to the wall clock
+        self.slept = 0.0  # of the time that has passed, what the machine slept
         self._alarms: list[tuple[float, asyncio.Future[None]]] = []
 
     def now(self) -> float:
@@ -20,6 +21,9 @@ class FakeClock:
 
     def wall(self) -> datetime:
         return EPOCH + timedelta(seconds=self.at) + self.wall_step
+
+    def suspended(self) -> float:
+        return self.slept
 
     async def wait(self, change: Awaitable[object], until: float) -> None:
         if self.at >= until:
@@ -41,6 +45,11 @@ class FakeClock:
                 alarm.set_result(None)
         self._alarms = [entry for entry in self._alarms if not entry[1].done()]
         await settle()
+
+    async def sleep_through(self, seconds: float) -> None:
+        """The machine is suspended, and wakes up."""
+        self.slept += seconds
+        await self.advance(seconds)
 
 
 async def settle() -> None:
