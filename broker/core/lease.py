@@ -5,22 +5,31 @@ The rules, by the names that DESIGN gives them; the tests name them too:
 - L1  `servable` is the only way to a token: nothing at or after its deadline, nothing known to be dead.
 - L2  No fault takes a good token away; `stale` says that a due refresh has failed.
 - L3  An issue is in flight exactly in ISSUING and RENEWING, and STARTED is legal in neither.
-- L6  STARTED spends the budget; `next_try` never lies before the budget or the backoff allows.
-- L11 An answer for another generation is DROPPED: it can neither bring a token nor a fault.
+- L6  STARTED spends the budget; `next_issue` never lies before the budget or the backoff allows.
+- L8  A refused validation is a death only where its method is evidence; changed roles ask for a new token.
+- L9  A report of another token than the held one changes nothing.
+- L10 A new key is settled by the token it brings; one of another project never is.
+- L11 An answer for a key that is gone is DROPPED: it can neither bring a token nor a fault.
 
-A lease is one frozen value, swapped whole by `apply`; `decide` says what to do next. Neither knows a clock, a task or a
-key: the keeper has those, and starts and ends flights as the states say.
+A lease is one frozen value, swapped whole by `apply` (see `happening`); `decide` says what to do next. Neither knows a
+clock, a task or a key: the keeper has those, and starts and ends flights as the states say.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum, StrEnum, auto
 
-from broker.core import budget
+from broker.core import budget, keys, watch
 from broker.core.budget import Bucket
 from broker.core.errors import Fault
-from broker.core.events import Died, Event, Expired, Failed, Issued, KeyChanged, Started
-from broker.core.model import Held
+from broker.core.keys import KeyRecord, Keys
+from broker.core.model import Held, Named
+from broker.core.reports import Reports
 from broker.core.timing import Phase
+from broker.core.trouble import Trouble
+from broker.core.watch import Watch
+
+# A trial that nobody waits for leaves so much of the budget to a token that somebody will.
+TRIAL_RESERVE = 2
 
 
 class State(StrEnum):
@@ -37,9 +46,9 @@ class Move(Enum):
 
     STARTED = auto()  # an issue request leaves
     ISSUED = auto()  # it brought a token
+    PROVEN = auto()  # it brought a token that is not needed: its key is good
     FAILED = auto()  # it brought a fault
-    DROPPED = auto()  # it brought an answer for a superseded key
-    KEY_CHANGED = auto()  # the identity has another access key from now on
+    DROPPED = auto()  # it came back for a key that is not wanted any more
     EXPIRED = auto()  # the held token reached its deadline
     DIED = auto()  # the held token is known to be dead before it
 
@@ -47,25 +56,22 @@ class Move(Enum):
 MOVES: dict[State, dict[Move, State]] = {
     State.EMPTY: {
         Move.STARTED: State.ISSUING,
-        Move.KEY_CHANGED: State.EMPTY,
     },
     State.ISSUING: {
         Move.ISSUED: State.HELD,
         Move.FAILED: State.EMPTY,
         Move.DROPPED: State.EMPTY,
-        Move.KEY_CHANGED: State.ISSUING,
     },
     State.HELD: {
         Move.STARTED: State.RENEWING,
-        Move.KEY_CHANGED: State.HELD,
         Move.EXPIRED: State.EMPTY,
         Move.DIED: State.EMPTY,
     },
     State.RENEWING: {
         Move.ISSUED: State.HELD,
+        Move.PROVEN: State.HELD,
         Move.FAILED: State.HELD,
         Move.DROPPED: State.HELD,
-        Move.KEY_CHANGED: State.RENEWING,
         Move.EXPIRED: State.ISSUING,
         Move.DIED: State.ISSUING,
     },
@@ -77,27 +83,23 @@ class IllegalMove(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
-    """The faults since the last success."""
-
-    fault: Fault
-    detail: str
-    since: float
-    count: int
-    next_try: float
-
-
-@dataclass(frozen=True, slots=True)
 class Lease:
     """One identity's hold, at one moment."""
 
     identity: str
     state: State
     bucket: Bucket
+    keys: Keys
+    watch: Watch
+    reports: Reports = field(default_factory=Reports)
     held: Held | None = None
     trouble: Trouble | None = None
-    generation: int = 0  # of the access key; raised with each new one
     lifetime: float | None = None  # of the last token: the pace for the next
+    wanted: bool = False  # a new token, though the one at hand is good
+    project: str | None = None  # id; every token must be of it
+    roles: tuple[Named, ...] = ()  # all that a token of this identity has had
+    lost: tuple[Named, ...] = ()  # those of them that it has no more
+    rejected: tuple[str, ...] = ()  # digests of tokens that were found dead, the latest last
 
 
 class Action(Enum):
@@ -108,9 +110,27 @@ class Action(Enum):
     EXPIRE = auto()
 
 
-def new(identity: str, now: float) -> Lease:
-    """A lease that holds nothing yet."""
-    return Lease(identity, State.EMPTY, Bucket.full(budget.ISSUE_BURST, now))
+def new(
+    identity: str, now: float, known: Keys, over: Watch | None = None, bucket: Bucket | None = None
+) -> Lease:
+    """A lease that holds nothing yet; `known` are its access keys, `bucket` what is left of its budget."""
+    bucket = bucket or Bucket.full(budget.ISSUE_BURST, now)
+    return Lease(identity, State.EMPTY, bucket, known, over or watch.new(now))
+
+
+def restored(empty: Lease, held: Held, key: str, now: float) -> Lease:
+    """A new lease with the token that survived a restart; it is validated as soon as IAM answers (L13)."""
+    token = held.token
+    watched = watch.renewed(empty.watch, now, key, 0.0, access_rules=token.access_rules)
+    return replace(
+        empty,
+        state=State.HELD,
+        held=held,
+        lifetime=held.span.lifetime,
+        project=token.project.id,
+        roles=token.roles,
+        watch=watch.hurried(watched, now),
+    )
 
 
 def phase(lease: Lease, now: float) -> Phase:
@@ -133,18 +153,6 @@ def in_flight(lease: Lease) -> bool:
     return lease.state in {State.ISSUING, State.RENEWING}
 
 
-def next_try(lease: Lease, now: float) -> float:
-    """The earliest moment at which backoff and budget allow another issue request."""
-    ready = lease.bucket.ready_at(now, budget.pace(lease.lifetime))
-    return ready if lease.trouble is None else max(ready, lease.trouble.next_try)
-
-
-def next_issue(lease: Lease, now: float) -> float:
-    """When IAM will be asked again: at the due point of what is held, or as soon as backoff and budget allow."""
-    due = now if lease.held is None else max(now, lease.held.span.due_at)
-    return max(due, next_try(lease, now))
-
-
 def enough(held: Held, now: float, min_ttl: float) -> bool:
     """Whether a token has at least so many seconds to live."""
     return held.span.deadline - now >= min_ttl
@@ -160,56 +168,52 @@ def decide(lease: Lease, now: float, min_ttl: float = 0.0) -> Action:
 
     A caller who asks for `min_ttl` seconds of life has the refresh come early, if that is attainable.
     """
-    held = lease.held
-    if held is not None and phase(lease, now) is Phase.EXPIRED:
+    if lease.held is not None and phase(lease, now) is Phase.EXPIRED:
         return Action.EXPIRE
-    early = held is not None and attainable(held, min_ttl) and not enough(held, now, min_ttl)
-    due = early or phase(lease, now) >= Phase.DUE
-    if due and not in_flight(lease) and next_try(lease, now) <= now:
-        return Action.ISSUE
-    return Action.REST
+    return Action.REST if key_to_ask(lease, now, min_ttl) is None else Action.ISSUE
 
 
-def apply(lease: Lease, event: Event) -> Lease:
-    """The lease after `event`. Raises IllegalMove where the table has no such move."""
-    match event:
-        case Started(at):
-            spent = lease.bucket.taken(at, budget.pace(lease.lifetime))
-            return replace(_moved(lease, Move.STARTED), bucket=spent)
-        case Issued(generation=generation) | Failed(generation=generation) if generation != lease.generation:
-            return _moved(lease, Move.DROPPED)
-        case Issued(_, _, held):
-            return replace(_moved(lease, Move.ISSUED), held=held, trouble=None, lifetime=held.span.lifetime)
-        case Failed():
-            return replace(_moved(lease, Move.FAILED), trouble=_troubled(lease, event))
-        case KeyChanged(at):
-            moved = _moved(lease, Move.KEY_CHANGED)
-            return replace(moved, generation=lease.generation + 1, trouble=_hopeful(lease.trouble, at))
-        case Expired():
-            return replace(_moved(lease, Move.EXPIRED), held=None)
-        case Died():
-            return replace(_moved(lease, Move.DIED), held=None)
+def key_to_ask(lease: Lease, now: float, min_ttl: float = 0.0) -> KeyRecord | None:
+    """The key with which IAM should be asked for a token at `now`; None: it should not be asked."""
+    if in_flight(lease):
+        return None
+    if _needed_at(lease, now, min_ttl) <= now:
+        ready = next_issue(lease, now, min_ttl) <= now
+        return keys.to_issue(lease.keys, now, lively=_lively(lease, now)) if ready else None
+    if _allowed_at(lease, now, TRIAL_RESERVE) > now:
+        return None
+    return keys.to_try(lease.keys, now, lease.watch.key)
 
 
-def _moved(lease: Lease, move: Move) -> Lease:
-    state = MOVES[lease.state].get(move)
-    if state is None:
-        raise IllegalMove(f"{lease.state} has no move {move.name}")
-    return replace(lease, state=state)
+def next_issue(lease: Lease, now: float, min_ttl: float = 0.0) -> float:
+    """When IAM will be asked for a token: once one is due, a key may be asked, and backoff and budget allow."""
+    if (key := keys.ready_at(lease.keys, now, lively=_lively(lease, now))) < keys.NEVER:
+        return max(_needed_at(lease, now, min_ttl), key, _allowed_at(lease, now))
+    # What is at hand ends with its key: IAM is asked again when it has ended.
+    end = now if lease.held is None else max(now, lease.held.span.deadline)
+    return max(end, keys.ready_at(lease.keys, end, lively=False), _allowed_at(lease, now))
 
 
-def _hopeful(trouble: Trouble | None, at: float) -> Trouble | None:
-    """Trouble after the key changed: a rejection of the old key does not delay the new one, IAM's own trouble does."""
-    if trouble is None or trouble.fault is not Fault.REJECTED:
-        return trouble
-    return replace(trouble, count=0, next_try=at)
+def next_check(lease: Lease, now: float) -> float:
+    """When the held token is validated next; NEVER where nothing is held, or it cannot be."""
+    return watch.NEVER if servable(lease, now) is None else watch.next_check(lease.watch, now)
 
 
-def _troubled(lease: Lease, failed: Failed) -> Trouble:
-    before = lease.trouble
-    count = before.count + 1 if before and before.fault is failed.fault else 1
-    wait = budget.pause(
-        failed.fault, count, phase(lease, failed.at), lease.lifetime, failed.retry_after, failed.draw
-    )
-    since = before.since if before else failed.at
-    return Trouble(failed.fault, failed.detail, since, count, failed.at + wait)
+def _needed_at(lease: Lease, now: float, min_ttl: float) -> float:
+    held = lease.held
+    if held is None or lease.wanted:
+        return now
+    early = attainable(held, min_ttl) and not enough(held, now, min_ttl)
+    return now if early else max(now, held.span.due_at)
+
+
+def _allowed_at(lease: Lease, now: float, spare: float = 0.0) -> float:
+    ready = lease.bucket.ready_at(now, budget.pace(lease.lifetime), spare)
+    # A rejection is its key's trouble and waits there.
+    if lease.trouble is None or lease.trouble.fault is Fault.REJECTED:
+        return ready
+    return max(ready, lease.trouble.next_try)
+
+
+def _lively(lease: Lease, now: float) -> bool:
+    return not lease.wanted and servable(lease, now) is not None

@@ -1,102 +1,92 @@
 """The keeper of one identity: the thin shell that turns the lease's decisions into flights and its changes into news.
 
 - It is driven from outside: a tick and every request call `observe`; nothing here sleeps in a loop.
-- An issue flies in a task that the keeper owns, so a waiter that leaves cancels nothing (L3); each waiter has its own
-  deadline.
+- Issues and validations fly in tasks that the keeper owns, so a waiter that leaves cancels nothing (L3); each waiter has
+  its own deadline.
 - Whatever a flight ends with, even a defect, becomes an event, so that no state can stick (L11).
-- Every change of the lease goes through `_become`, where observers hang; nobody polls for change.
+- Every change of the lease goes through `_become`, where observers and the store hang; nobody polls for change.
 """
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import timedelta
-from typing import Protocol
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 import structlog
 
-from broker.core import budget, lease, timing
-from broker.core.budget import Bucket
-from broker.core.errors import CODE_OF_FAULT, Code, ConfigError, Fault, IamError, Refusal
-from broker.core.events import Event, Expired, Failed, Issued, KeyChanged, Started
+from broker.core import lease, watch
+from broker.core.errors import CODE_OF_FAULT, Code, Refusal
+from broker.core.events import (
+    Checking,
+    Event,
+    Expired,
+    Issued,
+    KeyAsked,
+    KeyDropped,
+    Reported,
+    Started,
+    Woke,
+)
+from broker.core.happening import apply
+from broker.core.keys import KeyRecord
 from broker.core.lease import Action, Lease
-from broker.core.model import AccessKey, Held, Reply
-from broker.core.ports import Clock, Issuer, KeySource
-from broker.core.timing import Phase
+from broker.core.memory import Budgets, Memory
+from broker.core.model import AccessKey, Held
+from broker.core.ports import Issuer, Store
+from broker.core.reports import Outcome
+from broker.core.watch import Method
+from broker.keeper.flights import Flights
+from broker.keeper.health import Health
+from broker.keeper.places import KeyPlace, Places
+from broker.keeper.remembrance import Remembrance
+from broker.keeper.setting import Setting
 
 _log = structlog.get_logger()
-
-
-class Observer(Protocol):
-    """Hears of every change of a lease, after it happened."""
-
-    def __call__(self, before: Lease, after: Lease, now: float) -> None: ...
-
-
-class Allowance:
-    """What all identities together may ask of IAM (L6)."""
-
-    def __init__(self, now: float) -> None:
-        self._bucket = Bucket.full(budget.TOTAL_BURST, now)
-
-    def ready_at(self, now: float, kept: Lease) -> float:
-        """The moment from which one more request may leave for this lease.
-
-        Who has failed and holds nothing leaves a reserve to those who still have a token to renew in time.
-        """
-        hopeless = kept.held is None and kept.trouble is not None and kept.trouble.count > 0
-        spare = budget.TOTAL_RESERVE if hopeless else 0
-        return self._bucket.ready_at(now, budget.TOTAL_EVERY, spare)
-
-    def spend(self, now: float) -> None:
-        self._bucket = self._bucket.taken(now, budget.TOTAL_EVERY)
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """What all keepers share."""
-
-    clock: Clock
-    host: str  # part of the draw of due points: spreads a fleet
-    allowance: Allowance
-    jitter: Callable[[], float]  # in [0, 1)
-    observers: tuple[Observer, ...] = ()
-    refresh: timing.Refresh = timing.USUAL
 
 
 class Keeper:
     """Keeps one lease alive. Belongs to one event loop."""
 
     def __init__(
-        self, identity: str, source: KeySource, key: AccessKey, issuer: Issuer, setting: Setting
+        self, identity: str, places: Sequence[KeyPlace], issuer: Issuer, store: Store, setting: Setting
     ) -> None:
-        """`key` is what `source` gave at start; it is read again only when IAM rejects it."""
-        self.lease: Lease = lease.new(identity, setting.clock.now())
-        self.key = key
-        self.skew: timedelta | None = None  # the host's wall clock minus IAM's, when last measured
-        self._source = source
-        self._issuer = issuer
+        """`places` are its one or two sources of keys, with what they gave at start."""
         self._setting = setting
-        self._clock = setting.clock
-        self._flight: asyncio.Task[None] | None = None
-        self._reread: asyncio.Task[None] | None = None
+        self.clock = setting.clock
+        self._store = store
+        self.places = Places(identity, places, setting.clock)
+        now, how = setting.clock.now(), setting.validation
+        over = watch.new(now, how.every, how.methods)
+        self.lease: Lease = lease.new(identity, now, self.places.settled(), over)
+        self.skew: timedelta | None = None  # the host's wall clock minus IAM's, when last measured
+        self._flights = Flights(identity, issuer, setting, self._measure)
+        self.health = Health(identity, issuer, setting.clock, self._spend_on_key)
+        self.remembrance = Remembrance(identity, store, setting.clock, self._keys)
+        self._issuing: asyncio.Task[None] | None = None
+        self._checking: asyncio.Task[None] | None = None
+        self._looking: asyncio.Task[None] | None = None
         self._end = float("inf")  # when nobody may wait any longer
         self._changed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def restore(self) -> None:
+        """Take up what survived a restart; to be called before anything else, or not at all."""
+        budgets = await self._store.budgets()
+        memory = await self._store.load(self._keys())
+        self._take_up(budgets, memory)
 
     def observe(self, min_ttl: float = 0.0) -> None:
         """Do what the lease wants done now. Cheap, never blocks, never raises for the world's sake.
 
         `min_ttl` is the life, in seconds, that somebody asks for: it may have the refresh come early.
         """
-        now = self._clock.now()
+        now = self.clock.now()
         action = lease.decide(self.lease, now, min_ttl)
         if action is Action.EXPIRE:
             self._become(Expired(now))
             action = lease.decide(self.lease, now, min_ttl)
         if action is Action.ISSUE and self._setting.allowance.ready_at(now, self.lease) <= now:
-            self._setting.allowance.spend(now)
-            self._become(Started(now))
-            self._flight = asyncio.create_task(self._fly(self.lease.generation, self.key))
+            self._issue(now, min_ttl)
+        if max(lease.next_check(self.lease, now), self._setting.allowance.check_ready_at(now)) <= now:
+            self._check(now)
 
     async def token(self, until: float, min_ttl: float = 0.0) -> Held:
         """A good token with `min_ttl` seconds to live, waited for until the clock reads `until`.
@@ -105,7 +95,7 @@ class Keeper:
         """
         while True:
             self.observe(min_ttl)
-            now, until = self._clock.now(), min(until, self._end)
+            now, until = self.clock.now(), min(until, self._end)
             held = lease.servable(self.lease, now)
             if held is not None and not lease.attainable(held, min_ttl):
                 raise _too_long(held)
@@ -113,15 +103,28 @@ class Keeper:
                 return held
             # While a flight is up, its landing wakes us; else nothing can change before the next try.
             flying = lease.in_flight(self.lease)
-            wake = until if flying else self.next_try(now)
+            wake = until if flying else self.next_try(now, min_ttl)
             if now >= until or (wake >= until and not flying):
                 raise self.refusal(now)
-            await self._clock.wait(self._changed, wake)
+            await self.clock.wait(self._changed, wake)
+
+    async def report(self, digest: str, until: float) -> Outcome:
+        """A client says that the token of this SHA-256 is refused; what came of it by the time the clock reads `until`."""
+        held = self.lease.held
+        if held is not None and held.token.digest != digest:
+            return Outcome.SUPERSEDED
+        if held is None and digest not in self.lease.rejected:
+            return Outcome.DEFERRED
+        self._become(Reported(self.clock.now(), digest))
+        outcome = await self._outcome(digest, until)
+        # A rejection is on disk before it is answered (L13).
+        await self.remembrance.kept(until)
+        return outcome
 
     async def news(self, until: float) -> None:
         """Return at the next change of the lease, or when the clock reads `until`."""
         self.observe()
-        await self._clock.wait(self._changed, until)
+        await self.clock.wait(self._changed, until)
 
     def end(self, by: float) -> None:
         """Nobody waits beyond this moment; who waits for a change looks up now."""
@@ -133,9 +136,16 @@ class Keeper:
         changed, self._changed = self._changed, asyncio.get_running_loop().create_future()
         changed.set_result(None)
 
-    def next_try(self, now: float) -> float:
-        """The earliest moment at which IAM may be asked again."""
-        return max(lease.next_try(self.lease, now), self._setting.allowance.ready_at(now, self.lease))
+    def woke(self) -> None:
+        """The machine has slept: much may have happened at IAM, and whoever waits has waited long."""
+        self._become(Woke(self.clock.now()))
+        self.observe()
+
+    def next_try(self, now: float, min_ttl: float = 0.0) -> float:
+        """The earliest moment at which IAM is asked for a token again."""
+        return max(
+            lease.next_issue(self.lease, now, min_ttl), self._setting.allowance.ready_at(now, self.lease)
+        )
 
     def refusal(self, now: float) -> Refusal:
         """Why there is no token now, or none that lives long enough, and when to come back."""
@@ -148,70 +158,136 @@ class Keeper:
             return Refusal(Code.NOT_READY, "the first token is on its way; try again shortly", pause)
         return Refusal(CODE_OF_FAULT[trouble.fault], trouble.detail, pause)
 
-    def reread_key(self) -> None:
-        """Look at the key's source again, in the background; a different key is used from then on."""
-        if self._reread is None:
-            self._reread = asyncio.create_task(self._look_at_source())
+    def look_at_keys(self) -> None:
+        """Look at the keys' sources again, in the background; another key is tried, and used if it works (L10)."""
+        if self._looking is None:
+            self._looking = asyncio.create_task(self._look())
+
+    def rekey(self, places: Sequence[KeyPlace]) -> None:
+        """The configuration names other sources from now on."""
+        before = self.places.all()
+        self.places.replace(places)
+        for place in before[len(places) :]:
+            self._become(KeyDropped(self.clock.now(), place))
+        self.look_at_keys()
 
     async def aclose(self) -> None:
         """End what is under way and wait for its end."""
-        tasks = [task for task in (self._flight, self._reread) if task is not None]
+        tasks = [task for task in (self._issuing, self._checking, self._looking) if task is not None]
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, self.health.aclose(), self.remembrance.aclose(), return_exceptions=True)
 
-    async def _fly(self, generation: int, key: AccessKey) -> None:
-        try:
-            event = self._landed(generation, await self._issuer.issue(key))
-        except IamError as error:
-            event = self._failed(generation, error)
-        except Exception as error:  # noqa: BLE001
-            # L11: a defect must end the flight as any fault does, or the state would stick.
-            _log.exception("flight_defect", identity=self.lease.identity)
-            kind = type(error).__name__
-            event = self._failed(
-                generation, IamError(Fault.PROTOCOL, f"a defect in the broker ({kind}); see its log")
-            )
-        self._flight = None
+    def _take_up(self, budgets: Budgets | None, memory: Memory | None) -> None:
+        now, how = self.clock.now(), self._setting.validation
+        over = watch.new(now, how.every, how.methods, budgets and budgets.validations)
+        if memory is not None:
+            over = watch.remembering(over, memory.evidence)
+        kept = lease.new(self.lease.identity, now, self.places.settled(), over, budgets and budgets.issues)
+        if memory is not None and memory.reply is not None:
+            held = self._flights.held(memory.reply)
+            kept = lease.restored(kept, held, memory.key or "", now)
+            self.health.seen(memory.key or "", held.token)
+        before, self.lease = self.lease, kept
+        self._told(before, now)
+
+    def _issue(self, now: float, min_ttl: float) -> None:
+        record = lease.key_to_ask(self.lease, now, min_ttl)
+        if record is None:  # cannot be: the decision was for this key
+            return
+        self._setting.allowance.spend(now)
+        self._become(Started(now))
+        self._issuing = asyncio.create_task(self._fly(record))
+
+    async def _fly(self, record: KeyRecord) -> None:
+        await self._keep_budgets()
+        event = await self._flights.issue(record.generation, self.places.key(record.generation))
+        self._issuing = None
+        if isinstance(event, Issued):
+            self.health.seen(record.ref, event.held.token)
         self._become(event)
+        self.places.forget(self.lease.keys)
+        # A rejected key gives way to the next within the same call.
+        self.observe()
 
-    def _landed(self, generation: int, reply: Reply) -> Event:
-        if reply.date is not None:
-            self.skew = self._clock.wall() - reply.date
-        now = self._clock.now()
-        draw = timing.draw(self._setting.host, self.lease.identity, reply.token.digest)
-        span = timing.span(reply.sent_at, reply.lifetime, draw, self._setting.refresh)
-        if span.phase(now) is Phase.EXPIRED:
-            slow = IamError(
-                Fault.UNAVAILABLE, "IAM's answer took longer than the token lives; the network is too slow"
-            )
-            return self._failed(generation, slow)
-        return Issued(now, generation, Held(reply.token, span))
+    def _check(self, now: float) -> None:
+        held, by = lease.servable(self.lease, now), watch.method(self.lease.watch)
+        if held is None or by is None:  # cannot be: the moment was for this token
+            return
+        self._setting.allowance.spend(now)
+        self._become(Checking(now))
+        self._checking = asyncio.create_task(self._validate(held, by))
 
-    def _failed(self, generation: int, error: IamError) -> Failed:
-        jitter = self._setting.jitter()
-        return Failed(self._clock.now(), generation, error.fault, error.detail, error.retry_after, jitter)
+    async def _validate(self, held: Held, by: Method) -> None:
+        await self._keep_budgets()
+        event = await self._flights.validate(held.token, by)
+        self._checking = None
+        self._become(event)
+        # What was found dead is replaced at once, and what cannot be done so is done otherwise.
+        self.observe()
 
-    async def _look_at_source(self) -> None:
+    async def _keep_budgets(self) -> None:
+        # What is spent is on disk before it is spent, or a crash would give it back.
+        await self.remembrance.keep_budgets(self.lease)
+        await self._setting.allowance.keep()
+
+    async def _outcome(self, digest: str, until: float) -> Outcome:
+        while True:
+            self.observe()
+            now, kept = self.clock.now(), self.lease
+            held = lease.servable(kept, now)
+            if held is not None and held.token.digest != digest:
+                return Outcome.REPLACED
+            if held is not None and not kept.wanted and kept.reports.valid == digest:
+                return Outcome.STILL_VALID
+            if now >= min(until, self._end) or self._news_at(now, held) >= until:
+                return Outcome.DEFERRED
+            await self.clock.wait(self._changed, until)
+
+    def _news_at(self, now: float, held: Held | None) -> float:
+        """When something may come of a report: at the landing of what is under way, or at the next try."""
+        if lease.in_flight(self.lease) or self.lease.watch.flying:
+            return now
+        if held is None or self.lease.wanted:
+            return self.next_try(now)
+        return lease.next_check(self.lease, now)
+
+    async def _look(self) -> None:
         try:
-            key = await asyncio.to_thread(self._source.read)
-        except ConfigError as error:
-            _log.debug("key_unreadable", identity=self.lease.identity, problem=str(error))
+            for place in self.places.all():
+                event = await self.places.look(place, self.lease.keys)
+                if event is not None:
+                    self._become(event)
+                    self.remembrance.renew()
+                    self.observe()
         except Exception:  # noqa: BLE001
-            # A defect in a look at the source leaves the key as it is; the next tick looks again.
+            # A defect in a look at a source leaves the keys as they are; the next tick looks again.
             _log.exception("key_source_defect", identity=self.lease.identity)
-        else:
-            if key != self.key:
-                self.key = key
-                self._become(KeyChanged(self._clock.now()))
-                self.observe()
         finally:
-            self._reread = None
+            self._looking = None
+
+    def _keys(self) -> tuple[AccessKey, ...]:
+        return self.places.wanted(self.lease.keys)
+
+    def _measure(self, date: datetime) -> None:
+        self.skew = self.clock.wall() - date
+
+    def _spend_on_key(self) -> bool:
+        now = self.clock.now()
+        ready = max(watch.spare_at(self.lease.watch, now), self._setting.allowance.check_ready_at(now))
+        if ready > now:
+            return False
+        self._setting.allowance.spend(now)
+        self._become(KeyAsked(now))
+        return True
 
     def _become(self, event: Event) -> None:
-        now = self._clock.now()
-        before, self.lease = self.lease, lease.apply(self.lease, event)
+        before, self.lease = self.lease, apply(self.lease, event)
+        self._told(before, self.clock.now())
+
+    def _told(self, before: Lease, now: float) -> None:
         self.wake()
+        self.remembrance.note(self.lease)
         for observer in self._setting.observers:
             try:
                 observer(before, self.lease, now)

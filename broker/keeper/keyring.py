@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Iterator, Mapping
 
 from broker.core import lease
-from broker.core.errors import Fault
 from broker.core.ports import Clock
 from broker.keeper.keeper import Keeper
+from broker.keeper.tending import Tending
 
 
 class Keyring:
@@ -14,6 +14,7 @@ class Keyring:
 
     def __init__(self, keepers: Mapping[str, Keeper], clock: Clock) -> None:
         self._keepers = dict(keepers)
+        self._tending = {name: Tending(keeper) for name, keeper in keepers.items()}
         self._clock = clock
 
     def __iter__(self) -> Iterator[str]:
@@ -22,6 +23,16 @@ class Keyring:
     def __getitem__(self, identity: str) -> Keeper:
         return self._keepers[identity]
 
+    def add(self, identity: str, keeper: Keeper) -> None:
+        """One more identity."""
+        self._keepers[identity] = keeper
+        self._tending[identity] = Tending(keeper)
+
+    def take(self, identity: str) -> Keeper:
+        """One identity less; the caller ends its keeper."""
+        del self._tending[identity]
+        return self._keepers.pop(identity)
+
     def observe(self) -> None:
         """Let every keeper act; where the common allowance is short, those without a token come first (L6).
 
@@ -29,15 +40,22 @@ class Keyring:
         """
         now = self._clock.now()
 
-        def urgency(keeper: Keeper) -> tuple[int, float]:
-            trouble = keeper.lease.trouble
-            return -lease.phase(keeper.lease, now), trouble.next_try if trouble else 0.0
+        def urgency(item: tuple[str, Keeper]) -> tuple[int, float]:
+            kept = item[1].lease
+            return -lease.phase(kept, now), kept.trouble.next_try if kept.trouble else 0.0
 
-        for keeper in sorted(self._keepers.values(), key=urgency):
-            keeper.observe()
-            trouble = keeper.lease.trouble
-            if trouble is not None and trouble.fault is Fault.REJECTED:
-                keeper.reread_key()
+        for name, _ in sorted(self._keepers.items(), key=urgency):
+            self._tending[name].tick(now)
+
+    def woke(self) -> None:
+        """The machine has slept: every token is looked at anew."""
+        for keeper in self._keepers.values():
+            keeper.woke()
+
+    def look_at_keys(self) -> None:
+        """Look at all sources of keys, now."""
+        for keeper in self._keepers.values():
+            keeper.look_at_keys()
 
     def end(self, by: float) -> None:
         """Nobody waits beyond this moment of the clock; who waits for a change looks up now."""

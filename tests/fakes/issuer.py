@@ -1,9 +1,10 @@
 """An issuer that answers when, and what, the test says."""
 
 import asyncio
+from dataclasses import replace
 
 from broker.core.errors import ConfigError, Fault, IamError
-from broker.core.model import AccessKey, Reply, Row, Token
+from broker.core.model import AccessKey, KeyFacts, Reply, Row, Token, Validity
 from tests.core.builders import reply
 from tests.fakes.clock import FakeClock
 
@@ -11,7 +12,8 @@ from tests.fakes.clock import FakeClock
 class FakeIssuer:
     """Implements the port `Issuer`; every request waits in `calls` until the test answers it.
 
-    Lists are answered at once, unless `hold_lists` has them wait in `lists` too.
+    Lists are answered at once, unless `hold_lists` has them wait in `lists` too; so are validations, by `roles` and
+    `dead`, unless `hold_checks` has them wait in `checks`.
     """
 
     def __init__(self, clock: FakeClock) -> None:
@@ -22,6 +24,14 @@ class FakeIssuer:
         self.hold_lists = False
         self.lists: list[asyncio.Future[tuple[Row, ...]]] = []
         self.listed = 0
+        self.hold_checks = False
+        self.checks: list[tuple[Token, asyncio.Future[Validity]]] = []
+        self.validated: list[str] = []  # the values of the tokens
+        self.verdict: IamError | None = None  # what validations are answered with instead
+        self.list_verdict: IamError | None = None
+        self.dead: set[str] = set()  # values of tokens
+        self.roles: frozenset[str] | None = None  # None: those of the token
+        self.facts: KeyFacts | IamError | None = None
 
     async def issue(self, key: AccessKey) -> Reply:
         answer: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
@@ -29,11 +39,12 @@ class FakeIssuer:
         self.asked += 1
         return await answer
 
-    def grant(self, name: str | None = None, life: float = 43200.0) -> None:
-        """Answer the oldest request with a token."""
+    def grant(self, name: str | None = None, life: float = 43200.0, **token: object) -> None:
+        """Answer the oldest request with a token; `token` gives fields of it."""
         _, sent_at, answer = self.calls.pop(0)
         self.landed += 1
-        answer.set_result(reply(name or f"token-{self.landed}", sent_at=sent_at, life=life))
+        given = reply(name or f"token-{self.landed}", sent_at=sent_at, life=life)
+        answer.set_result(replace(given, token=replace(given.token, **token)))  # type: ignore[arg-type]
 
     def fail(self, fault: Fault = Fault.UNAVAILABLE, retry_after: float | None = None) -> None:
         """Answer the oldest request with a fault."""
@@ -51,11 +62,29 @@ class FakeIssuer:
         """Answer the oldest list that waits with a fault."""
         self.lists.pop(0).set_exception(IamError(fault, f"it is {fault}"))
 
-    async def validate(self, token: Token) -> frozenset[str]:
-        return frozenset(role.id for role in token.roles)
+    async def validate(self, token: Token) -> Validity:
+        value = token.value.reveal()
+        self.validated.append(value)
+        if self.hold_checks:
+            answer: asyncio.Future[Validity] = asyncio.get_running_loop().create_future()
+            self.checks.append((token, answer))
+            return await answer
+        if self.verdict is not None:
+            raise self.verdict
+        if value in self.dead:
+            raise IamError(Fault.REJECTED, "it is dead")
+        return Validity(self.roles or frozenset(role.id for role in token.roles), None)
+
+    async def key_facts(self, token: Token) -> KeyFacts:
+        del token
+        if isinstance(self.facts, IamError):
+            raise self.facts
+        return self.facts or KeyFacts(None, None, access_rules=False)
 
     async def projects(self, token: Token) -> tuple[Row, ...]:
         self.listed += 1
+        if self.list_verdict is not None:
+            raise self.list_verdict
         if not self.hold_lists:
             return ({"id": token.project.id, "name": token.project.name},)
         answer: asyncio.Future[tuple[Row, ...]] = asyncio.get_running_loop().create_future()

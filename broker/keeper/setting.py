@@ -1,0 +1,74 @@
+"""What all keepers share: the clock, the common allowance, and who hears of changes."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from broker.core import budget, timing
+from broker.core.budget import Bucket
+from broker.core.lease import Lease
+from broker.core.ports import Clock
+from broker.core.watch import Method
+
+# What is left to tokens when lives are only checked, as after a wake-up, where all are checked at once.
+_ISSUES_FIRST = 10
+
+
+class Observer(Protocol):
+    """Hears of every change of a lease, after it happened."""
+
+    def __call__(self, before: Lease, after: Lease, now: float) -> None: ...
+
+
+class Allowance:
+    """What all identities together may ask of IAM (L6)."""
+
+    def __init__(
+        self, now: float, left: Bucket | None = None, keep: Callable[[Bucket], Awaitable[None]] | None = None
+    ) -> None:
+        """`left` is what was left before a restart; `keep` remembers it for the next and must not raise."""
+        self._bucket = left or Bucket.full(budget.TOTAL_BURST, now)
+        self._keep = keep
+
+    def ready_at(self, now: float, kept: Lease) -> float:
+        """The moment from which one more token may be asked for, for this lease.
+
+        Who has failed and holds nothing leaves a reserve to those who still have a token to renew in time.
+        """
+        hopeless = kept.held is None and kept.trouble is not None and kept.trouble.count > 0
+        spare = budget.TOTAL_RESERVE if hopeless else 0
+        return self._bucket.ready_at(now, budget.TOTAL_EVERY, spare)
+
+    def check_ready_at(self, now: float) -> float:
+        """The moment from which one more question may be asked that brings no token."""
+        return self._bucket.ready_at(now, budget.TOTAL_EVERY, _ISSUES_FIRST)
+
+    def spend(self, now: float) -> None:
+        """One request leaves."""
+        self._bucket = self._bucket.taken(now, budget.TOTAL_EVERY)
+
+    async def keep(self) -> None:
+        """Remember what is left."""
+        if self._keep is not None:
+            await self._keep(self._bucket)
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """How lives are checked."""
+
+    every: float = 300.0  # seconds
+    methods: tuple[Method, ...] = tuple(Method)  # in order; none: not at all
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What all keepers share."""
+
+    clock: Clock
+    host: str  # part of the draw of due points: spreads a fleet
+    allowance: Allowance
+    jitter: Callable[[], float]  # in [0, 1)
+    observers: tuple[Observer, ...] = ()
+    refresh: timing.Refresh = timing.USUAL
+    validation: Validation = Validation()
