@@ -15,6 +15,7 @@ A lease is one frozen value, swapped whole by `apply` (see `happening`); `decide
 clock, a task or a key: the keeper has those, and starts and ends flights as the states say.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum, StrEnum, auto
 
@@ -116,6 +117,11 @@ def new(
     """A lease that holds nothing yet; `known` are its access keys, `bucket` what is left of its budget."""
     bucket = bucket or Bucket.full(budget.ISSUE_BURST, now)
     return Lease(identity, State.EMPTY, bucket, known, over or watch.new(now))
+
+
+def remembering(empty: Lease, evidence: Mapping[str, frozenset[str]], rejected: tuple[str, ...]) -> Lease:
+    """A new lease that knows what was proven, and which tokens are dead, before a restart."""
+    return replace(empty, watch=watch.remembering(empty.watch, evidence), rejected=rejected)
 
 
 def restored(empty: Lease, held: Held, key: str, now: float) -> Lease:

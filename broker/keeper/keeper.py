@@ -180,14 +180,15 @@ class Keeper:
 
     def _take_up(self, budgets: Budgets | None, memory: Memory | None) -> None:
         now, how = self.clock.now(), self._setting.validation
-        over = watch.new(now, how.every, how.methods, budgets and budgets.validations)
+        issues, checks = (budgets.issues, budgets.validations) if budgets else (None, None)
+        over = watch.new(now, how.every, how.methods, checks)
+        kept = lease.new(self.lease.identity, now, self.places.settled(), over, issues)
         if memory is not None:
-            over = watch.remembering(over, memory.evidence)
-        kept = lease.new(self.lease.identity, now, self.places.settled(), over, budgets and budgets.issues)
-        if memory is not None and memory.reply is not None:
-            held = self._flights.held(memory.reply)
-            kept = lease.restored(kept, held, memory.key or "", now)
-            self.health.seen(memory.key or "", held.token)
+            kept = lease.remembering(kept, memory.evidence, memory.rejected)
+            if memory.reply is not None:
+                held = self._flights.held(memory.reply)
+                kept = lease.restored(kept, held, memory.key or "", now)
+                self.health.seen(memory.key or "", held.token)
         before, self.lease = self.lease, kept
         self._told(before, now)
 
