@@ -24,6 +24,7 @@ class Operation(StrEnum):
     ISSUE = "issue"
     VALIDATE = "validate"
     PROJECTS = "projects"
+    KEY = "key"
 
 
 def refusal(operation: Operation, status: int, headers: Headers, body: bytes) -> IamError:
@@ -42,7 +43,7 @@ def refusal(operation: Operation, status: int, headers: Headers, body: bytes) ->
         )
     if status == 407:
         return IamError(Fault.UNAVAILABLE, _PROXY_LOGIN)
-    return IamError(Fault.PROTOCOL, _misunderstood(status))
+    return IamError(Fault.PROTOCOL, _misunderstood(status), forbidden=status == 403)
 
 
 def breakdown(error: Exception, where: str, *, proxied: bool) -> IamError:

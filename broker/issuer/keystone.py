@@ -1,4 +1,4 @@
-"""Keystone as the broker asks it: issue, validate, list projects (the port `Issuer`).
+"""Keystone as the broker asks it: issue, validate, list projects, look at a key (the port `Issuer`).
 
 - A token's life is counted from before its request left, so the clock is read before anything else happens.
 - Every request has its deadline, the list of projects one for all its pages too; cancellation passes untouched.
@@ -11,11 +11,12 @@ from typing import Self, TypeVar
 from urllib.parse import quote
 
 from broker.core.errors import Fault, IamError
-from broker.core.model import AccessKey, Reply, Row, Token
+from broker.core.model import AccessKey, KeyFacts, Reply, Row, Token, Validity
 from broker.core.ports import Clock
 from broker.issuer import wire
 from broker.issuer.address import next_url
 from broker.issuer.faults import Operation, refusal
+from broker.issuer.reply import parse_reply, parse_validity
 from broker.issuer.transport import Answer, Endpoint, Transport
 
 __all__ = ["Endpoint", "Keystone", "OnRequest"]
@@ -25,7 +26,7 @@ MAX_ROWS = 10_000
 # All pages of a list together may take this many times the time-out of one request.
 LIST_PATIENCE = 6
 
-_EXPECTED = {Operation.ISSUE: 201, Operation.VALIDATE: 200, Operation.PROJECTS: 200}
+_EXPECTED = {Operation.ISSUE: 201, Operation.VALIDATE: 200, Operation.PROJECTS: 200, Operation.KEY: 200}
 
 # Operation, "ok" or the fault, seconds; once per request that was not cancelled. Must not raise.
 OnRequest = Callable[[str, str, float], None]
@@ -59,17 +60,17 @@ class Keystone:
         return await self._ask(
             Operation.ISSUE,
             f"{self._endpoint.url}/auth/tokens",
-            lambda answer, sent_at: wire.parse_reply(answer.status, answer.headers, answer.body, sent_at),
+            lambda answer, sent_at: parse_reply(answer.status, answer.headers, answer.body, sent_at),
             body=wire.issue_body(key),
         )
 
-    async def validate(self, token: Token) -> frozenset[str]:
-        """The ids of the roles that a living token has now. Raises IamError."""
+    async def validate(self, token: Token) -> Validity:
+        """What a living token has now. Raises IamError."""
         value = token.value.reveal()
         return await self._ask(
             Operation.VALIDATE,
             f"{self._endpoint.url}/auth/tokens?nocatalog",
-            lambda answer, _: wire.parse_validity(answer.status, answer.body),
+            lambda answer, _: parse_validity(answer.status, answer.headers, answer.body),
             headers={"X-Auth-Token": value, "X-Subject-Token": value},
         )
 
@@ -77,7 +78,7 @@ class Keystone:
         """All projects of the token's user, following pages. Raises IamError."""
         until = asyncio.get_running_loop().time() + LIST_PATIENCE * self._endpoint.timeout
         headers = {"X-Auth-Token": token.value.reveal()}
-        url: str | None = f"{self._endpoint.url}/users/{quote(token.user.id, safe='')}/projects"
+        url: str | None = f"{self._of_user(token)}/projects"
         seen: set[str] = set()
         rows: list[Row] = []
         while url is not None:
@@ -91,6 +92,23 @@ class Keystone:
                     Fault.PROTOCOL, "IAM's project list is longer than 10,000 rows; is iam.url right?"
                 )
         return tuple(rows)
+
+    async def key_facts(self, token: Token) -> KeyFacts:
+        """What IAM knows of the key behind the token, which only its owner may ask. Raises IamError."""
+        if token.key_id is None:
+            raise IamError(
+                Fault.PROTOCOL,
+                "IAM did not name the access key in its token, so the key cannot be asked for; see it in the console",
+            )
+        return await self._ask(
+            Operation.KEY,
+            f"{self._of_user(token)}/application_credentials/{quote(token.key_id, safe='')}",
+            lambda answer, _: wire.parse_key_facts(answer.body),
+            headers={"X-Auth-Token": token.value.reveal()},
+        )
+
+    def _of_user(self, token: Token) -> str:
+        return f"{self._endpoint.url}/users/{quote(token.user.id, safe='')}"
 
     def _page(self, answer: Answer, _: float) -> tuple[tuple[Row, ...], str | None]:
         """One page, and where the next one is on our own origin."""

@@ -25,7 +25,8 @@ from broker.issuer.address import host_and_port, url_problem
 from broker.issuer.headers import Headers
 from broker.issuer.proxy import proxy_for
 
-# An identity has at most an issue, a validation and a list in flight: none of them ever waits for another here.
+# An identity has at most an issue, a validation, a list and a look at its key in flight: none of them ever waits for
+# another here.
 _CONNECTIONS = 8
 # Only these bodies are looked at; the others say enough by their status, and may be endless.
 _READ = frozenset({200, 201, 404})

@@ -29,11 +29,14 @@ class CountingClock:
     def wall(self) -> datetime:
         raise AssertionError("the issuer never reads the wall clock")
 
+    def suspended(self) -> float:
+        raise AssertionError("the issuer does not ask for sleep")
+
     async def wait(self, change: Awaitable[object], until: float) -> None:  # noqa: ARG002 - the port's signature
         raise AssertionError("the issuer does not wait on the clock")
 
 
-def token(user_id: str = USER_ID) -> Token:
+def token(user_id: str = USER_ID, key_id: str | None = KEY_ID) -> Token:
     value = Secret(TOKEN)
     return Token(
         value=value,
@@ -45,6 +48,7 @@ def token(user_id: str = USER_ID) -> Token:
         roles=(),
         key_expires_at=None,
         body=b"{}",
+        key_id=key_id,
     )
 
 

@@ -32,6 +32,24 @@ def token_body(**changes: object) -> dict[str, object]:
     return {"token": {**token, **changes}}
 
 
+def key_body(**changes: object) -> bytes:
+    """An access key as its owner sees it; `changes` replace members, `...` takes one away."""
+    key: dict[str, object] = {
+        "id": KEY_ID,
+        "name": "key",
+        "description": None,
+        "user_id": USER_ID,
+        "project_id": "p1",
+        "system": None,
+        "expires_at": None,
+        "unrestricted": None,
+        "roles": [{"id": "r1", "name": "member", "domain_id": None, "description": None, "options": {}}],
+        "links": {"self": "x"},
+    }
+    members = {name: value for name, value in (key | changes).items() if value is not ...}
+    return json.dumps({"application_credential": members}).encode()
+
+
 def error_body(code: int, message: str = f"no {TOKEN}") -> bytes:
     """Keystone's own error; its message may hold the token, as one of the real ones does."""
     return json.dumps({"error": {"code": code, "message": message, "title": "Some Title"}}).encode()

@@ -16,6 +16,7 @@ from tests.issuer.replies import (
     TOKEN,
     error_body,
     issued,
+    key_body,
     reply,
     token_body,
 )
@@ -50,6 +51,7 @@ def assert_clean(error: BaseException) -> None:
         reply("201 CREATED", ECHO.encode(), f"X-Subject-Token: {TOKEN}"),
         reply("201 CREATED", BROKEN, f"X-Subject-Token: {TOKEN}"),
         reply("200 OK", BROKEN),
+        reply("200 OK", key_body(expires_at=ECHO, unrestricted=ECHO)),
         reply("201 CREATED", b"", f"X-Subject-Token: {ECHO}"),
         reply("201 CREATED", b"", f"X-Subject-Token: {TOKEN * 2000}"),
         reply("404 NOT FOUND", error_body(404, ECHO)),
@@ -67,6 +69,7 @@ async def test_no_canary_escapes(act: Act, caplog: pytest.LogCaptureFixture):
             lambda: keystone.issue(KEY),
             lambda: keystone.validate(token()),
             lambda: keystone.projects(token()),
+            lambda: keystone.key_facts(token()),
         ):
             with pytest.raises(IamError) as caught:
                 await ask()

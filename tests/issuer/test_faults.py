@@ -39,6 +39,13 @@ def test_each_status_has_one_meaning(operation: Operation, status: int, body: by
     assert refusal(operation, status, (), body).fault is fault
 
 
+@pytest.mark.parametrize("operation", list(Operation))
+def test_forbidden_is_a_403_alone(operation: Operation):
+    """It says nothing about the token, but much about whoever may ask."""
+    forbidden = {status for status in range(100, 600) if refusal(operation, status, (), b"").forbidden}
+    assert forbidden == {403}
+
+
 @pytest.mark.parametrize("status", [429, 503])
 def test_a_wish_to_wait_is_passed_on(status: int):
     assert refusal(Operation.ISSUE, status, (("Retry-After", "7"),), b"").retry_after == 7

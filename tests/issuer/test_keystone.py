@@ -2,18 +2,29 @@
 
 import asyncio
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from broker import __version__
 from broker.core.errors import Fault
-from broker.core.model import KeyByName
+from broker.core.model import KeyByName, KeyFacts, Validity
 from broker.core.ports import Issuer
 from broker.core.secret import Secret
 from broker.issuer.keystone import Endpoint, Keystone
 from tests.issuer.asking import KEY, CountingClock, asking, failure, token
-from tests.issuer.replies import KEY_ID, SECRET, TOKEN, USER_ID, error_body, issued, reply, token_body
+from tests.issuer.replies import (
+    KEY_ID,
+    SECRET,
+    TOKEN,
+    USER_ID,
+    error_body,
+    issued,
+    key_body,
+    reply,
+    token_body,
+)
 from tests.issuer.scripted import hang, scripted
 
 
@@ -78,8 +89,10 @@ async def test_a_life_is_counted_from_before_the_request_left():
 async def test_validate_shows_the_token_to_itself():
     body = json.dumps(token_body()).encode()
     seen: list[tuple[str, str, float]] = []
-    async with scripted(reply("200 OK", body)) as server, asking(server.url, seen) as keystone:
-        assert await keystone.validate(token()) == {"r1", "r2"}
+    answer = reply("200 OK", body, "Date: Fri, 02 Oct 2026 08:00:00 GMT")
+    async with scripted(answer) as server, asking(server.url, seen) as keystone:
+        validity = await keystone.validate(token())
+    assert validity == Validity(frozenset({"r1", "r2"}), datetime(2026, 10, 2, 8, tzinfo=UTC))
     (request,) = server.requests
     assert lines(request) == (
         "GET /identity/v3/auth/tokens?nocatalog HTTP/1.1",
@@ -87,6 +100,37 @@ async def test_validate_shows_the_token_to_itself():
         b"",
     )
     assert seen == [("validate", "ok", 1.0)]
+
+
+async def test_a_key_is_looked_at_by_its_own_token():
+    seen: list[tuple[str, str, float]] = []
+    answer = reply("200 OK", key_body(expires_at="2026-12-01T00:00:00.000000", unrestricted=True))
+    async with scripted(answer) as server, asking(server.url, seen) as keystone:
+        facts = await keystone.key_facts(token())
+    assert facts == KeyFacts("2026-12-01T00:00:00.000000", restricted=False, access_rules=False)
+    (request,) = server.requests
+    assert lines(request) == (
+        f"GET /identity/v3/users/{USER_ID}/application_credentials/{KEY_ID} HTTP/1.1",
+        always(server.port) | {f"X-Auth-Token: {TOKEN}"},
+        b"",
+    )
+    assert seen == [("key", "ok", 1.0)]
+
+
+async def test_ids_cannot_change_the_path_to_a_key():
+    async with scripted(reply("200 OK", key_body())) as server, asking(server.url) as keystone:
+        await keystone.key_facts(token("a/../b?c", "d/../e#f"))
+    assert lines(server.requests[0])[0] == (
+        "GET /identity/v3/users/a%2F..%2Fb%3Fc/application_credentials/d%2F..%2Fe%23f HTTP/1.1"
+    )
+
+
+async def test_an_unnamed_key_is_not_asked_for():
+    """KakaoCloud may leave its id out of the token; then nothing is sent."""
+    seen: list[tuple[str, str, float]] = []
+    async with scripted(reply("200 OK", key_body())) as server, asking(server.url, seen) as keystone:
+        await failure(keystone.key_facts(token(key_id=None)), Fault.PROTOCOL)
+    assert (server.requests, seen) == ([], [])
 
 
 @pytest.mark.parametrize(
@@ -106,7 +150,8 @@ async def test_each_refusal_is_told_to_the_observer(answer: bytes, fault: Fault)
         await failure(keystone.validate(token()), fault)
         await failure(keystone.issue(KEY), fault)
         await failure(keystone.projects(token()), fault)
-    assert seen == [(operation, fault.value, 1.0) for operation in ("validate", "issue", "projects")]
+        await failure(keystone.key_facts(token()), fault)
+    assert seen == [(operation, fault.value, 1.0) for operation in ("validate", "issue", "projects", "key")]
 
 
 async def test_a_wish_to_wait_is_counted_from_iams_own_clock():

@@ -10,6 +10,7 @@ import zlib
 import pytest
 
 from broker.core.errors import Fault
+from broker.core.model import Validity
 from tests.issuer.asking import KEY, asking, failure, token
 from tests.issuer.replies import TOKEN, issued, reply, token_body
 from tests.issuer.scripted import Act, endless, hang, reset, scripted, then_hang
@@ -75,7 +76,7 @@ async def test_a_broken_chunk_is_not_understood():
 async def test_a_gateway_may_pack_what_was_asked_for_unpacked(encoding: str, packed: bytes):
     answer = reply("200 OK", packed, f"Content-Encoding: {encoding}")
     async with scripted(answer) as server, asking(server.url) as keystone:
-        assert await keystone.validate(token()) == {"r1", "r2"}
+        assert await keystone.validate(token()) == Validity(frozenset({"r1", "r2"}), None)
 
 
 @pytest.mark.parametrize(
