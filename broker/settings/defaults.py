@@ -12,8 +12,10 @@ from broker.settings.listeners import Address, TcpListener, TcpListenerIfAvailab
 
 AUTH_URL = "OS_AUTH_URL"
 SYSTEM_FOLDER = Path("/run/kakaocloud-broker")
+SYSTEM_CACHE = Path("/run/kakaocloud-broker-state")  # beside the socket's folder, which workloads may enter
 PORT = 9780
 _OWN_FOLDER = "kakaocloud-broker"
+_STATE = "-state"
 _SOCKET = "broker.sock"
 
 
@@ -70,6 +72,20 @@ def default_socket(environ: Mapping[str, str], usable: Callable[[Path], bool]) -
         return SYSTEM_FOLDER / _SOCKET
     session = environ.get("XDG_RUNTIME_DIR")
     return Path(session) / _OWN_FOLDER / _SOCKET if session else None
+
+
+def default_cache(environ: Mapping[str, str], usable: Callable[[Path], bool]) -> Path | None:
+    """Where the cache goes when nobody says, None: nowhere; `usable` tells whether a folder can be made or written."""
+    state = environ.get("STATE_DIRECTORY", "").partition(":")[0]
+    if state:
+        return Path(state)
+    for given in environ.get("RUNTIME_DIRECTORY", "").split(":"):
+        if given.endswith(_STATE):
+            return Path(given)
+    if usable(SYSTEM_CACHE):
+        return SYSTEM_CACHE
+    session = environ.get("XDG_RUNTIME_DIR")
+    return Path(session) / f"{_OWN_FOLDER}{_STATE}" if session else None
 
 
 def can_be_written(folder: Path) -> bool:
