@@ -15,6 +15,7 @@ from broker.fakeiam.faults import Operation
 from broker.fakeiam.model import Claim, RefusedError, Token
 from broker.fakeiam.paging import page
 from broker.fakeiam.state import State
+from broker.fakeiam.tokens import not_allowed_to
 
 SUBJECT: Final = "x-subject-token"  # lower case on the wire: KakaoCloud's lab scripts look for exactly that
 
@@ -94,7 +95,9 @@ def revoke(state: State, call: Call) -> Answer:
 
 def users_projects(state: State, call: Call) -> Answer:
     """`GET /v3/users/{user}/projects`, with pages."""
-    _own(state, call, "identity:list_user_projects")
+    token = state.tokens.authenticate(call.auth)
+    if token.key.user_id != call.parts["user"]:
+        raise not_allowed_to("identity:list_user_projects")
     return _projects(state, call, call.parts["user"])
 
 
@@ -113,10 +116,7 @@ def catalog(state: State, call: Call) -> Answer:
 
 def key(state: State, call: Call) -> Answer:
     """`GET /v3/users/{user}/application_credentials/{key}`."""
-    _own(state, call, "identity:get_application_credential")
-    found = state.realm.keys.get(call.parts["key"])
-    if found is None or found.user_id != call.parts["user"]:
-        raise RefusedError(404, f"Could not find Application Credential: {call.parts['key']}.")
+    found = state.tokens.key_of(call.auth, call.parts["user"], call.parts["key"])
     return Answer(200, bodies.key_body(state.realm, found, call.base))
 
 
@@ -157,12 +157,6 @@ def _exchange(state: State, claim: Exchange | None) -> Answer:
         "You are not authorized to perform the requested action: "
         "Using a delegated token to create another token is not allowed.",
     )
-
-
-def _own(state: State, call: Call, action: str) -> None:
-    token = state.tokens.authenticate(call.auth)
-    if token.key.user_id != call.parts["user"]:
-        raise RefusedError(403, f"You are not authorized to perform the requested action: {action}.")
 
 
 def _projects(state: State, call: Call, user_id: str) -> Answer:

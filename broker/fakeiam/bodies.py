@@ -35,7 +35,7 @@ def token_body(realm: Realm, token: Token, roles: Iterable[str], base: str, *, c
     user, project = realm.users[key.user_id], realm.projects[key.project_id]
     names = list(roles)
     _SHUFFLER.shuffle(names)
-    credential: Tree = {"id": key.id, "name": key.name, "restricted": True}
+    credential: Tree = {"id": key.id, "name": key.name, "restricted": not key.unrestricted}
     if key.access_rules:
         credential["access_rules"] = _rules(key)
     body: Tree = {
@@ -103,12 +103,12 @@ def key_body(realm: Realm, key: Key, base: str) -> Tree:
         "project_id": key.project_id,
         "system": None,
         "expires_at": ends,
-        "unrestricted": None,
+        "unrestricted": key.unrestricted,
         "roles": [
             {"id": realm.named_id(name), "name": name, "domain_id": None, "description": None, "options": {}}
             for name in sorted(key.roles)
         ],
-        "links": {"self": f"{base}/v3/users/{key.user_id}/application_credentials/{key.id}"},
+        "links": {"self": f"{base}/v3/application_credentials/{key.id}"},
     }
     if key.access_rules:
         body["access_rules"] = _rules(key)

@@ -25,7 +25,8 @@ HELP: Final = (
     'POST /_fake/users (body: {"roles": ["member"]}), DELETE /_fake/users/ID, DELETE /_fake/projects/ID',
     "PUT /_fake/users/ID/enabled and PUT /_fake/projects/ID/enabled (body: true or false)",
     "PUT and DELETE /_fake/users/ID/roles/NAME, POST /_fake/users/ID/projects, POST /_fake/users/ID/password",
-    'POST /_fake/keys (body: {"user": ID, "name": N, "lifetime": "15m", "access_rules": true}), DELETE /_fake/keys/ID',
+    'POST /_fake/keys (body: {"user": ID, "name": N, "lifetime": "15m", "access_rules": true, "unrestricted": true})',
+    "DELETE /_fake/keys/ID",
     "DELETE /_fake/tokens -- revokes all",
 )
 Act = Callable[[State, "Order"], object]
@@ -133,7 +134,9 @@ def _add_user(state: State, order: Order) -> object:
 
 
 def _add_key(state: State, order: Order) -> object:
-    fields = order.fields(user=str, name=str, lifetime=(str, int, float), access_rules=bool)
+    fields = order.fields(
+        user=str, name=str, lifetime=(str, int, float), access_rules=bool, unrestricted=bool
+    )
     user_id = fields.get("user") or next(iter(state.realm.users), "")
     lifetime = fields.get("lifetime")
     key = state.realm.add_key(
@@ -141,6 +144,7 @@ def _add_key(state: State, order: Order) -> object:
         name=fields.get("name"),
         lifetime=None if lifetime is None else parse_duration(str(lifetime)),
         access_rules=[AccessRule(new_id())] if fields.get("access_rules") else (),
+        unrestricted=fields.get("unrestricted"),
     )
     return _key(key) | {"secret": key.secret}
 
@@ -170,6 +174,7 @@ def _key(key: Key) -> dict[str, object]:
         "roles": sorted(key.roles),
         "expires_at": ends,
         "access_rules": len(key.access_rules),
+        "unrestricted": bool(key.unrestricted),
     }
 
 

@@ -15,6 +15,7 @@ _TARGETS: Final = {
     "issue": Operation.ISSUE,
     "validate": Operation.VALIDATE,
     "projects": Operation.PROJECTS,
+    "key": Operation.KEY,
     "any": None,
 }
 _COMMON: Final = ("times", "on", "key")

@@ -19,6 +19,7 @@ class Operation(StrEnum):
     ISSUE = "issue"
     VALIDATE = "validate"
     PROJECTS = "projects"
+    KEY = "key"
     EXCHANGE = "exchange"
     REVOKE = "revoke"
     READ = "read"

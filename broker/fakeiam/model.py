@@ -65,6 +65,9 @@ class Key:
     secret: str = field(repr=False)
     expires_at: datetime | None = None
     access_rules: tuple[AccessRule, ...] = ()
+    unrestricted: bool | None = (
+        None  # true: may make and delete keys; Keystone keeps what was asked for, also nothing
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -73,8 +73,12 @@ class Realm:
         name: str | None = None,
         lifetime: float | None = None,
         access_rules: Iterable[AccessRule] = (),
+        unrestricted: bool | None = None,
     ) -> Key:
-        """Make an access key of all the user's present roles at home; `lifetime` in seconds."""
+        """Make an access key of all the user's present roles at home; `lifetime` in seconds.
+
+        No rules are no limits: Keystone keeps an empty list as none.
+        """
         user = self.user(user_id)
         key_id = key_id or new_id()
         name = name or f"key-{key_id[:8]}"
@@ -93,6 +97,7 @@ class Realm:
             secret=secret or new_secret(),
             expires_at=None if lifetime is None else self.clock() + timedelta(seconds=lifetime),
             access_rules=tuple(access_rules),
+            unrestricted=unrestricted,
         )
         _make_room(self.keys)
         self.keys[key_id] = key

@@ -35,7 +35,7 @@ _ROUTES: Final[tuple[tuple[str, str, Operation, api.Handler], ...]] = (
     ("GET", "/identity/v3/users/{user}/projects", Operation.PROJECTS, api.users_projects),
     ("GET", "/identity/v3/auth/projects", Operation.READ, api.own_projects),
     ("GET", "/identity/v3/auth/catalog", Operation.READ, api.catalog),
-    ("GET", "/identity/v3/users/{user}/application_credentials/{key}", Operation.READ, api.key),
+    ("GET", "/identity/v3/users/{user}/application_credentials/{key}", Operation.KEY, api.key),
     ("GET", "/identity", Operation.READ, api.versions),
     ("GET", "/identity/v3", Operation.READ, api.version),
     ("*", "/identity/v3/auth/tokens", Operation.UNKNOWN, api.not_allowed),

@@ -7,10 +7,11 @@ Rules:
 - 404 when something is gone (unknown or deleted key, user, project; disabled project), 401 for other trouble.
 - A token's roles are those that both the key's snapshot and the user's present roles have.
 - A token issued in the second of a revocation by user is dead too: revocations compare floored times.
-- A token of a key with access rules cannot be validated (404), nor read lists (401).
+- A token of a key with access rules cannot be validated (404), nor read lists or keys (401).
 """
 
 import hmac
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -18,17 +19,27 @@ from broker.fakeiam.model import Claim, Key, RefusedError, Token, new_audit_id, 
 from broker.fakeiam.realm import Realm
 
 UNAUTHORIZED: Final = "The request you have made requires authentication."
-_NOT_ALLOWED: Final = "You are not authorized to perform the requested action: identity:validate_token."
 TWELVE_HOURS: Final = 12 * 3600.0
 # Tokens remembered at once. The oldest are forgotten first and are then answered like garbage.
 MOST_TOKENS: Final = 20_000
 
 
 class Tokens:
-    """The tokens of one realm; `life` in seconds may be changed at any time and holds for new tokens."""
+    """The tokens of one realm; `life` in seconds may be changed at any time and holds for new tokens.
 
-    def __init__(self, realm: Realm, *, life: float = TWELVE_HOURS, most: int = MOST_TOKENS) -> None:
+    `new_text` makes the tokens' texts, which must all differ: a simulation that is to run twice the same way has its own.
+    """
+
+    def __init__(
+        self,
+        realm: Realm,
+        *,
+        life: float = TWELVE_HOURS,
+        most: int = MOST_TOKENS,
+        new_text: Callable[[], str] = new_token_text,
+    ) -> None:
         self._realm = realm
+        self._new_text = new_text
         self._most = most
         self._held: dict[str, Token] = {}
         self._life = 0.0
@@ -63,7 +74,7 @@ class Tokens:
         if key is None:
             if claim.key_id is None:
                 raise RefusedError(401, UNAUTHORIZED)
-            raise RefusedError(404, f"Could not find Application Credential: {claim.key_id}.")
+            raise _no_key(claim.key_id)
         # JSON can carry half a surrogate pair, which a plain encode() would answer with a traceback.
         given = claim.secret.encode(errors="surrogatepass")
         if not hmac.compare_digest(key.secret.encode(), given):
@@ -73,7 +84,7 @@ class Tokens:
         ends = now + timedelta(seconds=self._life)
         if key.expires_at is not None:
             ends = min(ends, key.expires_at)
-        token = Token(new_token_text(), key, floored(now), floored(ends), new_audit_id())
+        token = Token(self._new_text(), key, floored(now), floored(ends), new_audit_id())
         self._hold(token, now)
         return token
 
@@ -114,7 +125,7 @@ class Tokens:
         self.roles(asker)
         token = self.find(subject)
         if subject is None or (token is not None and token.key.user_id != asker.key.user_id):
-            raise RefusedError(403, _NOT_ALLOWED)
+            raise not_allowed_to("identity:validate_token")
         if token is None or token.key.access_rules:
             raise RefusedError(404, _missing(subject))
         if token is not asker:
@@ -123,6 +134,17 @@ class Tokens:
             except RefusedError:
                 raise RefusedError(404, _missing(subject)) from None
         return token
+
+    def key_of(self, auth: str | None, user_id: str, key_id: str) -> Key:
+        """A key as its owner may see it; RefusedError otherwise."""
+        asker = self.authenticate(auth)
+        key = self._realm.keys.get(key_id)
+        # As in Keystone: a key that exists belongs to its owner, whichever user is asked about.
+        if asker.key.user_id != (user_id if key is None else key.user_id):
+            raise not_allowed_to("identity:get_application_credential")
+        if key is None:
+            raise _no_key(key_id)
+        return key
 
     def revoke(self, text: str) -> None:
         """Kill one token for good; an unknown one is no trouble."""
@@ -158,6 +180,15 @@ class Tokens:
         while len(self._held) >= self._most:
             del self._held[next(iter(self._held))]
         self._held[token.text] = token
+
+
+def not_allowed_to(action: str) -> RefusedError:
+    """The refusal of something that only others may do."""
+    return RefusedError(403, f"You are not authorized to perform the requested action: {action}.")
+
+
+def _no_key(key_id: str) -> RefusedError:
+    return RefusedError(404, f"Could not find Application Credential: {key_id}.")
 
 
 def _missing(text: str) -> str:

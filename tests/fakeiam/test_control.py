@@ -53,6 +53,18 @@ async def test_users_roles_and_keys_can_be_changed(client: Client):
     assert (await client.issue(key)).status == 404
 
 
+async def test_keys_of_every_kind_can_be_made(client: Client):
+    """Unrestricted ones and bound ones; their tokens say so."""
+    for field, said in (("unrestricted", {"restricted": False}), ("access_rules", {"restricted": True})):
+        made = (await client.control("POST", "/keys", f'{{"{field}": true}}')).tree
+        assert made[field]
+        credential = (await client.issue(client.iam.realm.keys[made["id"]])).tree["token"][
+            "application_credential"
+        ]
+        assert credential.items() >= said.items()
+        assert ("access_rules" in credential) == (field == "access_rules")
+
+
 async def test_the_overview_shows_no_secret(client: Client):
     """It names everything that can be changed."""
     token = await client.token()

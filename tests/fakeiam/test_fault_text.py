@@ -22,7 +22,7 @@ effects = st.one_of(
     st.builds(Redirect, st.none() | st.just("http://127.0.0.1:1/x"), st.integers(200, 599)),
     st.sampled_from([*Drop, *Twist]),
 )
-targets = st.sampled_from([None, Operation.ISSUE, Operation.VALIDATE, Operation.PROJECTS])
+targets = st.sampled_from([None, Operation.ISSUE, Operation.VALIDATE, Operation.PROJECTS, Operation.KEY])
 faults = st.builds(Fault, effects, times=st.none() | st.integers(1, 999), on=targets, key=st.none() | words)
 
 
@@ -45,6 +45,7 @@ def test_text_and_value_are_the_same_thing(fault: Fault):
         ("skew=-1h:only=date", Fault(Skew(-3600, "date"))),
         ("redirect:to=https://example.org:1/a", Fault(Redirect("https://example.org:1/a"))),
         ("hang:on=validate,key=abc", Fault(Drop.HANG, on=Operation.VALIDATE, key="abc")),
+        ("403:on=key", Fault(Status(403), on=Operation.KEY)),
         (" half ", Fault(Twist.HALF)),
     ],
 )

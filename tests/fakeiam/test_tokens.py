@@ -166,9 +166,32 @@ def test_a_key_with_access_rules_can_issue_but_not_look(iam: FakeIam):
     assert validate_code(iam, token) == 404
     plain = iam.tokens.issue(claim(iam.key))
     assert iam.tokens.validate(token.text, plain.text) is plain
-    with pytest.raises(RefusedError) as refused:
-        iam.tokens.authenticate(token.text)
-    assert refused.value.code == 401
+    for look in (
+        lambda: iam.tokens.authenticate(token.text),
+        lambda: iam.tokens.key_of(token.text, iam.user.id, key.id),
+    ):
+        with pytest.raises(RefusedError) as refused:
+            look()
+        assert refused.value.code == 401
+
+
+def test_a_key_is_shown_to_its_owner(iam: FakeIam):
+    """Whichever user the path names; another's is 403, one that is not there 404."""
+    token = iam.tokens.issue(claim(iam.key)).text
+    other = iam.realm.add_key(iam.realm.add_user().id)
+    gone = iam.realm.add_key(iam.user.id)
+    assert iam.tokens.key_of(token, iam.user.id, gone.id) is gone
+    assert iam.tokens.key_of(token, other.user_id, iam.key.id) is iam.key
+    iam.realm.delete_key(gone.id)
+    for user_id, key_id, code in (
+        (iam.user.id, gone.id, 404),
+        (iam.user.id, other.id, 403),
+        (other.user_id, other.id, 403),
+        (other.user_id, gone.id, 403),
+    ):
+        with pytest.raises(RefusedError) as refused:
+            iam.tokens.key_of(token, user_id, key_id)
+        assert refused.value.code == code
 
 
 def test_validating_another_token(iam: FakeIam):
