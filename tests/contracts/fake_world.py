@@ -63,10 +63,17 @@ class FakeWorld:
         return Principal(user.id, user.name, project.id, project.name)
 
     async def add_key(
-        self, owner: Principal, *, lifetime: float | None = None, access_rules: bool = False
+        self,
+        owner: Principal,
+        *,
+        lifetime: float | None = None,
+        access_rules: bool = False,
+        unrestricted: bool | None = None,
     ) -> Key:
         rules = [AccessRule(new_id())] if access_rules else []
-        key = self.iam.realm.add_key(owner.user_id, lifetime=lifetime, access_rules=rules)
+        key = self.iam.realm.add_key(
+            owner.user_id, lifetime=lifetime, access_rules=rules, unrestricted=unrestricted
+        )
         return Key(key.id, key.name, key.user_id, key.secret)
 
     async def delete_key(self, key: Key) -> None:

@@ -14,7 +14,8 @@ async def test_a_private_ca_is_trusted_when_named(brief_world: World):
     key = by_id(await brief_world.add_key(await brief_world.add_user()))
     async with asking(brief_world) as iam:
         token = (await iam.issue(key)).token
-        assert await iam.validate(token)
+        assert (await iam.validate(token)).roles
+        assert (await iam.key_facts(token)).restricted
         assert len(await iam.projects(token)) == 1
 
 

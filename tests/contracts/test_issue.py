@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -35,7 +35,7 @@ async def test_a_key_gets_a_token(world: World, iam: Keystone, method: Method):
     assert (reply.token.project.id, reply.token.project.name) == (who.project_id, who.project_name)
     assert {role.name for role in reply.token.roles} == {"auditor", "operator"}
     assert reply.token.value.reveal().startswith("gAAAAA")
-    assert await iam.validate(reply.token) == {role.id for role in reply.token.roles}
+    assert (await iam.validate(reply.token)).roles == {role.id for role in reply.token.roles}
 
 
 async def test_a_token_lives_twelve_hours(world: World, iam: Keystone):
@@ -53,6 +53,10 @@ async def test_a_token_lives_twelve_hours(world: World, iam: Keystone):
     # IAM's clock may have ticked on between the token and the answer.
     assert 43198 <= reply.lifetime <= 43200
     assert reply.date is not None
+    # The clock of a validation is the same one, told later.
+    validity = await iam.validate(reply.token)
+    assert validity.date is not None
+    assert timedelta() <= validity.date - reply.date < timedelta(seconds=20)
 
 
 async def test_a_key_clamps_its_tokens(world: World, iam: Keystone):

@@ -48,5 +48,6 @@ async def test_the_list_of_another_user(world: World, iam: Keystone):
 
     error = await failing(iam.projects(replace(mine, user=theirs.user)), Fault.PROTOCOL)
 
+    assert error.forbidden
     assert "(403)" in error.detail
     await iam.validate(mine)

@@ -121,6 +121,21 @@ async def test_a_living_token_may_ask_about_garbage(world: World):
     assert (await ask(world, "GET", TOKENS, headers=headers)).status == 404
 
 
+async def test_whose_key_it_is(world: World):
+    """A key is its owner's, whichever user the path names; one that is not there is looked for at the user."""
+    mine, theirs = [await world.add_key(await world.add_user()) for _ in range(2)]
+    token = (await post(world, with_key(mine))).token
+
+    async def status(user_id: str, key_id: str) -> int:
+        path = f"{PREFIX}/users/{user_id}/application_credentials/{key_id}"
+        return (await ask(world, "GET", path, headers={"X-Auth-Token": token})).status
+
+    nobody = "0" * 32
+    for user_id, gone in ((mine.user_id, 404), (theirs.user_id, 403), (nobody, 403)):
+        statuses = [await status(user_id, key_id) for key_id in (mine.id, theirs.id, nobody)]
+        assert statuses == [200, 403, gone]
+
+
 async def test_a_head_is_enough(world: World):
     """HEAD says whether a token lives, without a body."""
     token = (await post(world, with_key(await world.add_key(await world.add_user())))).token

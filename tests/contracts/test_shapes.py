@@ -63,6 +63,14 @@ async def key_with_all(world: World) -> Answer:
     return await key_of(world, access_rules=True, lifetime=3600)
 
 
+async def unrestricted_key(world: World) -> Answer:
+    who = await world.add_user()
+    key = await world.add_key(who, unrestricted=True)
+    token = (await post(world, with_key(key))).token
+    path = f"{PREFIX}/users/{who.user_id}/application_credentials/{key.id}"
+    return await ask(world, "GET", path, headers=itself(token))
+
+
 async def malformed(world: World) -> Answer:
     return await ask(world, "POST", TOKENS, {}, JSON)
 
@@ -120,6 +128,7 @@ CASES: list[Callable[[World], Awaitable[Answer]]] = [
     catalog,
     key_of,
     key_with_all,
+    unrestricted_key,
     malformed,
     wrong_secret,
     unknown_key,

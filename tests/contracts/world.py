@@ -50,9 +50,17 @@ class World(Protocol):
         ...
 
     async def add_key(
-        self, owner: Principal, *, lifetime: float | None = None, access_rules: bool = False
+        self,
+        owner: Principal,
+        *,
+        lifetime: float | None = None,
+        access_rules: bool = False,
+        unrestricted: bool | None = None,
     ) -> Key:
-        """Make an access key of all the owner's roles, ending after `lifetime` seconds if that is given."""
+        """Make an access key of all the owner's roles, ending after `lifetime` seconds if that is given.
+
+        `unrestricted` says whether it may make and delete keys; None leaves the question to IAM.
+        """
         ...
 
     async def delete_key(self, key: Key) -> None: ...

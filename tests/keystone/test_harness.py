@@ -123,6 +123,16 @@ async def test_access_rules(keystone_world: KeystoneWorld):
     assert await validate(keystone_world, issued.token) == 404
 
 
+async def test_an_empty_list_of_access_rules(keystone_world: KeystoneWorld):
+    """Keystone keeps it as none: the key may do everything, and nothing tells it from another."""
+    key = await keystone_world.add_key(await keystone_world.add_user(), access_rules=[])
+
+    issued = await issue(keystone_world, by_id(key))
+
+    assert "access_rules" not in issued.body["token"]["application_credential"]
+    assert await validate(keystone_world, issued.token) == 200
+
+
 async def test_a_key_may_end(keystone_world: KeystoneWorld):
     """A token ends no later than its key."""
     key = await keystone_world.add_key(await keystone_world.add_user(), lifetime=3600)

@@ -10,6 +10,7 @@
 import asyncio
 import secrets
 import time
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -51,14 +52,22 @@ class KeystoneWorld:
         return who
 
     async def add_key(
-        self, owner: Principal, *, lifetime: float | None = None, access_rules: bool = False
+        self,
+        owner: Principal,
+        *,
+        lifetime: float | None = None,
+        access_rules: bool | Sequence[Mapping[str, str]] = False,
+        unrestricted: bool | None = None,
     ) -> Key:
+        """`access_rules` may be the very rules, also none at all."""
         wanted: dict[str, object] = {"name": f"key-{secrets.token_hex(4)}"}
         if lifetime is not None:
             end = datetime.now(UTC) + timedelta(seconds=lifetime)
             wanted["expires_at"] = f"{end:%Y-%m-%dT%H:%M:%S.%fZ}"
-        if access_rules:
-            wanted["access_rules"] = [ACCESS_RULE]
+        if access_rules is not False:
+            wanted["access_rules"] = [ACCESS_RULE] if access_rules is True else list(access_rules)
+        if unrestricted is not None:
+            wanted["unrestricted"] = unrestricted
         path = f"/users/{owner.user_id}/application_credentials"
         body = {"application_credential": wanted}
         password = self._passwords[owner.user_id]
