@@ -5,14 +5,16 @@ no secret: it names where keys are, and `broker.identity` reads them.
 """
 
 from broker.settings.grants import Account, Grant
+from broker.settings.identities import Identity
 from broker.settings.listeners import Address, Listener, TcpListener, UnixListener
 from broker.settings.loading import DEFAULT_FILE, load, named_file
-from broker.settings.tree import Iam, Identity, Log, Refresh, Serving, Settings
+from broker.settings.tree import Cache, Iam, Log, Refresh, Serving, Settings, Validation
 
 __all__ = [
     "DEFAULT_FILE",
     "Account",
     "Address",
+    "Cache",
     "Grant",
     "Iam",
     "Identity",
@@ -23,6 +25,7 @@ __all__ = [
     "Settings",
     "TcpListener",
     "UnixListener",
+    "Validation",
     "load",
     "named_file",
 ]

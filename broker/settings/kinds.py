@@ -89,6 +89,17 @@ def absolute_file(value: object) -> Path:
     return Path(value)
 
 
+def absolute_folder(value: object) -> Path:
+    """The path that a text means; raises what `told` makes."""
+    if isinstance(value, Path):  # a default, as code gives it
+        return value
+    if not isinstance(value, str):
+        raise told(*NOT_TEXT)
+    if not value.startswith("/") or "\0" in value:
+        raise told("is not the absolute path of a folder", "begin with /")
+    return Path(value)
+
+
 def socket_file(value: object) -> Path:
     """The path of a socket in its one spelling, because grants name listeners by it; raises what `told` makes."""
     path = absolute_file(value)
@@ -158,6 +169,7 @@ Name = Annotated[
 SocketPath = Annotated[Path, BeforeValidator(socket_file), AfterValidator(_socket)]
 Host = Annotated[str, BeforeValidator(_host)]
 FilePath = Annotated[Path, BeforeValidator(absolute_file), AfterValidator(_existing)]
+FolderPath = Annotated[Path, BeforeValidator(absolute_folder)]
 Group = Annotated[
     str, _text(_group, "is no group of this host", "create the group, or give its name or number")
 ]

@@ -11,8 +11,9 @@ from broker.core.errors import Problem
 from broker.identity.fields import FIELDS
 from broker.settings.draft import Draft, Path, dotted
 from broker.settings.grants import Grant
+from broker.settings.identities import Identity
 from broker.settings.listeners import TcpListener, UnixListener
-from broker.settings.tree import Iam, Identity, Log, Refresh, Serving, Settings
+from broker.settings.tree import Cache, Iam, Log, Refresh, Serving, Settings, Validation
 
 _ROOMS: dict[str, tuple[type[BaseModel], ...]] = {
     "": (Settings,),
@@ -21,18 +22,21 @@ _ROOMS: dict[str, tuple[type[BaseModel], ...]] = {
     "identities": (Identity,),
     "grants": (Grant,),
     "refresh": (Refresh,),
+    "validation": (Validation,),
+    "cache": (Cache,),
     "log": (Log,),
     "serving": (Serving,),
 }
 # What the documentation promises and this version does not do yet.
 _LATER = {
-    "": {"validation", "cache", "files", "s3"},
+    "": {"files", "s3"},
     "identities": {"client_secret_file"},
     "grants": {"units"},
     "log": {"audit"},
     "serving": {"lane", "limits"},
 }
 
+_OF_MANY = {"", "listen", "identities", "grants"}  # a section's name and a field's are no path into them
 _BOTH = ("stands beside `unix`", "keep one of the two, or give each a [[listen]] of its own")
 _UNIX_ONLY = ("is for Unix sockets only", "remove it")
 
@@ -44,7 +48,7 @@ def sections() -> set[str]:
 
 def spellings() -> dict[str, Path]:
     """Every setting that a variable can give, by its parts joined with a single underscore."""
-    inner = ((room, field) for room in ("iam", "refresh", "log", "serving") for field in _fields(room))
+    inner = ((room, field) for room in _ROOMS if room not in _OF_MANY for field in _fields(room))
     paths: list[Path] = [(section,) for section in Settings.model_fields]
     return {"_".join(map(str, path)): path for path in (*paths, *inner)}
 

@@ -9,8 +9,10 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from broker.core.access import Owner, Policy
 from broker.core.timing import USUAL
+from broker.core.watch import Method
 from broker.settings.grants import Grant
-from broker.settings.kinds import FilePath, Host, Name, SourceWords, Url, duration, fraction, told
+from broker.settings.identities import Identity
+from broker.settings.kinds import FilePath, FolderPath, Host, Name, Url, duration, fraction, told
 from broker.settings.listeners import AnyListener, distinct
 from broker.settings.table import Table
 
@@ -25,22 +27,6 @@ class Iam(Table):
     insecure: bool = False  # http to any host
     timeout: Annotated[float, duration(0.1, 300)] = 10.0  # seconds, for one request as a whole
     connect_timeout: Annotated[float, duration(0.1, 300)] = 5.0
-
-
-def _one_key(keys: tuple[str, ...]) -> tuple[str, ...]:
-    if not keys:
-        raise told("names no key", "give one source of a key")
-    if len(keys) > 1:
-        raise told("names more than one key, which is not supported by this version", "keep one")
-    return keys
-
-
-class Identity(Table):
-    """A principal with its access keys; what is not given here is as in [iam]."""
-
-    keys: Annotated[tuple[SourceWords, ...], AfterValidator(_one_key)]
-    iam_url: Url | None = None
-    ca_file: FilePath | None = None
 
 
 class Log(Table):
@@ -74,6 +60,34 @@ class Refresh(Table):
         return self
 
 
+class Validation(Table):
+    """How it is found out that a token was revoked, or its roles changed."""
+
+    every: Annotated[float, duration(0.1, 3600)] = 300.0  # seconds
+    method: Literal["auth-tokens", "projects", "off"] = "auth-tokens"
+
+    @property
+    def methods(self) -> tuple[Method, ...]:
+        """The methods to try, in order; none: tokens are not validated."""
+        if self.method == "off":
+            return ()
+        # Where the first cannot be done with a key, the second may be.
+        return tuple(Method) if self.method == "auth-tokens" else (Method(self.method),)
+
+
+class Cache(Table):
+    """What is kept for the next start, sealed."""
+
+    path: FolderPath | None = None  # None: the default folder, unless it is off
+    off: bool = False
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Self:
+        if self.off and self.path is not None:
+            raise told("names a folder and is off", "keep `path` or keep `off`")
+        return self
+
+
 class Settings(BaseSettings):
     """All settings of one broker."""
 
@@ -84,6 +98,8 @@ class Settings(BaseSettings):
     identities: Annotated[Mapping[Name, Identity], AfterValidator(MappingProxyType)]
     grants: tuple[Grant, ...] = ()  # none: the owner's rule
     refresh: Refresh = Refresh()
+    validation: Validation = Validation()
+    cache: Cache = Cache()
     log: Log = Log()
     serving: Serving = Serving()
 

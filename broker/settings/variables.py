@@ -54,7 +54,7 @@ def _put(draft: Draft, path: tuple[str, ...], name: str, text: str) -> None:
         draft.problems.append(Problem(name, "sets a part of a list, which is set whole", remedy))
     elif len(path) > (3 if path[0] == "identities" else 2):
         draft.problems.append(Problem(name, "goes deeper than any setting", f"remove __{path[-1].upper()}"))
-    elif _is_scalar(path):
+    elif _is_scalar(path, text):
         draft.put(path, text, name)
     else:
         try:
@@ -71,7 +71,9 @@ def _put(draft: Draft, path: tuple[str, ...], name: str, text: str) -> None:
             )
 
 
-def _is_scalar(path: tuple[str, ...]) -> bool:
+def _is_scalar(path: tuple[str, ...], text: str) -> bool:
     if path[0] == "identities":
-        return len(path) == 3 and path[2] != "keys"
+        # The end of the only key is one text, the ends of two are a list.
+        is_list = path[-1] == "keys" or (path[-1] == "key_expires_at" and text.lstrip().startswith("["))
+        return len(path) == 3 and not is_list
     return len(path) == 2 and path != ("serving", "hosts")

@@ -19,7 +19,32 @@ NOT_HOST = "is not a host name or an address; write it without scheme, port, pat
         ({f"{P}IAM__URLL": CANARY}, f"{P}IAM__URLL: is not a known setting; did you mean {P}IAM__URL?"),
         ({f"{P}IMA__URL": CANARY}, f"{P}IMA__URL: is not a known setting; did you mean {P}IAM__URL?"),
         ({f"{P}FILES": "[]"}, f"{P}FILES: is not supported by this version; remove it"),
-        ({f"{P}CACHE__PATH": "/x"}, f"{P}CACHE__PATH: is not supported by this version; remove it"),
+        (
+            {f"{P}CACHE__PTAH": CANARY},
+            f"{P}CACHE__PTAH: is not a known setting; did you mean {P}CACHE__PATH?",
+        ),
+        (
+            {f"{P}VALIDATION__EVREY": CANARY},
+            f"{P}VALIDATION__EVREY: is not a known setting; did you mean {P}VALIDATION__EVERY?",
+        ),
+        (
+            {f"{P}IDENTITIES__DEFAULT__KEY_EXPIRES_AT": '["", ""]'},
+            (
+                f"{P}IDENTITIES__DEFAULT__KEY_EXPIRES_AT: does not have one entry for each key; "
+                'write a list as long as `keys`, like ["2027-01-31T00:00:00Z", ""] where one is not known'
+            ),
+        ),
+        (
+            {f"{P}IDENTITIES__DEFAULT__KEY_EXPIRES_AT": "["},
+            (
+                f"{P}IDENTITIES__DEFAULT__KEY_EXPIRES_AT: is not JSON (line 1, column 2); "
+                "lists and tables are written as JSON"
+            ),
+        ),
+        (
+            {f"{P}IDENTITIES__DEFAULT__KEY_EXPIRES_AT": CANARY},
+            f"{P}IDENTITIES__DEFAULT__KEY_EXPIRES_AT: is not a moment; write it like 2027-01-31T00:00:00Z",
+        ),
         ({f"{P}LOG__AUDIT": "off"}, f"{P}LOG__AUDIT: is not supported by this version; remove it"),
         (
             {f"{P}LISTEN": "[{"},
@@ -91,6 +116,8 @@ def test_a_broken_variable(tmp_path: Path, environ: dict[str, str], told: str):
         ("IDENTITY", "IDENTITIES"),
         ("IAM_URL", "IAM__URL"),
         ("LOG_LEVLE", "LOG__LEVEL"),
+        ("VALIDATION_METHOD", "VALIDATION__METHOD"),
+        ("CACHE_PATH", "CACHE__PATH"),
     ],
 )
 def test_a_variable_that_is_nearly_a_setting_is_told(name: str, meant: str):
@@ -102,7 +129,18 @@ def test_a_variable_that_is_nearly_a_setting_is_told(name: str, meant: str):
 @pytest.mark.parametrize(
     "name",
     [
-        *("GRANTS", "LISTEN", "IAM__URL", "CACHE", "CONFIG", "URL", "TRACEBACK", "PORT", "SERVICE_HOST"),
+        *(
+            "GRANTS",
+            "LISTEN",
+            "IAM__URL",
+            "CACHE__OFF",
+            "FILES",
+            "CONFIG",
+            "URL",
+            "TRACEBACK",
+            "PORT",
+            "SERVICE_HOST",
+        ),
         *("SERVICE_PORT", "SERVICE_PORT_HTTP", "PORT_9780_TCP", "PORT_9780_TCP_PROTO", "PORT_9780_TCP_PORT"),
         # Of Services whose names begin with ours.
         *(
