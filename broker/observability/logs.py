@@ -61,12 +61,8 @@ def configure(level: str, form: Literal["json", "console"]) -> None:
     )
     # A line that cannot be formatted would be shown raw, with all its arguments, past both nets.
     logging.raiseExceptions = False
-    root = logging.getLogger()
-    root.handlers[:] = [handler]
-    root.setLevel(level.upper())
-    # Their routine is not our operators' news.
-    for chatty in ("apscheduler", "asyncio", "aiohttp"):
-        logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))
+    logging.getLogger().handlers[:] = [handler]
+    set_level(level)
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
@@ -77,3 +73,12 @@ def configure(level: str, form: Literal["json", "console"]) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,
     )
+
+
+def set_level(level: str) -> None:
+    """From now on tell what is of this level or above, also in a broker that runs; debug, info, warning or error."""
+    root = logging.getLogger()
+    root.setLevel(level.upper())
+    # Their routine is not our operators' news.
+    for chatty in ("apscheduler", "asyncio", "aiohttp"):
+        logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))

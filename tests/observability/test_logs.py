@@ -164,3 +164,18 @@ def test_configuring_again_doubles_nothing(capsys: pytest.CaptureFixture[str]):
     logs.configure("info", "json")
     structlog.get_logger().info("once")
     assert len(lines(capsys)) == 1
+
+
+def test_the_level_of_a_running_broker_is_changed(capsys: pytest.CaptureFixture[str]):
+    """Loggers that were there before follow, and the libraries keep their floor in both directions."""
+    logs.configure("info", "json")
+    ours, library = structlog.get_logger(), logging.getLogger("aiohttp.access")
+    told = []
+    for level in ("error", "debug", "warning"):
+        logs.set_level(level)
+        for each in ("debug", "info", "warning", "error"):
+            getattr(ours, each)("ours")
+            getattr(library, each)("theirs")
+        told.append([f"{line['level']} {line['event']}" for line in lines(capsys)])
+    both = ["warning ours", "warning theirs", "error ours", "error theirs"]
+    assert told == [both[2:], ["debug ours", "info ours", *both], both]
