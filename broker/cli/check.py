@@ -10,12 +10,13 @@ from pathlib import Path
 
 import click
 
-from broker.app import read_keys
 from broker.cli.config import config_option
+from broker.core.errors import ConfigError, Problem
+from broker.core.model import AccessKey
 from broker.hardening import close_memory
 from broker.identity.sources import Sources
 from broker.settings import DEFAULT_FILE, Grant, Listener, Settings, TcpListener, load, named_file
-from broker.settings.cautions import cautions
+from broker.settings.cautions import cautions, same_keys
 from broker.settings.variables import near_misses
 
 _OWNERS_RULE = (
@@ -39,11 +40,27 @@ def check(config: Path | None) -> None:
     settings = load(config, os.environ)
     file = named_file(config, os.environ) or (DEFAULT_FILE if DEFAULT_FILE.exists() else None)
     doubts = [*cautions(settings), *near_misses(os.environ)]
-    read_keys(settings, Sources())
+    doubts += same_keys(_keys(settings, Sources()))
     for doubt in doubts:
         click.echo(f"warning: {doubt}", err=True)
     for line in summary(settings, file):
         click.echo(line)
+
+
+def _keys(settings: Settings, sources: Sources) -> dict[str, list[AccessKey]]:
+    """The keys of all identities, the second ones too. Raises ConfigError with the problems of all of them."""
+    found: dict[str, list[AccessKey]] = {name: [] for name in settings.identities}
+    problems: list[Problem] = []
+    for name, identity in settings.identities.items():
+        for words in identity.keys:
+            try:
+                found[name].append(sources.of(words).read())
+            except ConfigError as error:
+                problems += error.problems
+    sources.seal()
+    if problems:
+        raise ConfigError(*problems)
+    return found
 
 
 def summary(settings: Settings, file: Path | None) -> Iterator[str]:
@@ -53,7 +70,8 @@ def summary(settings: Settings, file: Path | None) -> Iterator[str]:
     yield from (f"  {_listener(listener)}" for listener in settings.listen)
     yield "Identities:"
     for name, identity in settings.identities.items():
-        yield f"  {name}: key from {', '.join(identity.keys)}; IAM at {settings.iam_of(name).url}"
+        keys = f"key{'s' * (len(identity.keys) > 1)} from {', then '.join(identity.keys)}"
+        yield f"  {name}: {keys}; IAM at {settings.iam_of(name).url}"
     yield "Who may read:"
     if not settings.grants:
         yield f"  {_OWNERS_RULE}"

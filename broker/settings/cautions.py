@@ -2,9 +2,10 @@
 
 import shlex
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from broker.core.errors import Problem
+from broker.core.model import AccessKey
 from broker.identity.sources import ENVIRONMENT
 from broker.settings.listeners import UnixListener
 from broker.settings.tree import Settings
@@ -24,6 +25,9 @@ def cautions(settings: Settings) -> Iterator[Problem]:
             yield Problem(
                 f"identities.{name}.keys", what, "name a directory or a file, which can be corrected"
             )
+    if settings.validation.method == "off":
+        what = "a token that was revoked is served until a client reports it or its successor is due"
+        yield Problem("validation.method", what, 'choose "auth-tokens" or "projects"')
     for index, listener in enumerate(settings.listen):
         if isinstance(listener, UnixListener) and _replaceable(listener):
             what = f"whoever can write to {listener.unix.parent} can put a socket of their own in its place"
@@ -31,6 +35,22 @@ def cautions(settings: Settings) -> Iterator[Problem]:
                 f"listen[{index}].unix", what, f"run: chmod o-w {shlex.quote(str(listener.unix.parent))}"
             )
     yield from _grants(settings)
+
+
+def same_keys(keys: Mapping[str, Sequence[AccessKey]]) -> Iterator[Problem]:
+    """The identities whose second source gives no second key; `keys` are as read, by identity."""
+    for name, (first, *others) in keys.items():
+        for other in others:
+            if other.ref == first.ref:
+                same = other == first
+                what = (
+                    "both sources hold the same key, so that none takes over when it dies"
+                    if same
+                    else "both sources hold the same key with different secrets, of which one is wrong"
+                )
+                yield Problem(
+                    f"identities.{name}.keys", what, "put another key of the project into one of them"
+                )
 
 
 def _grants(settings: Settings) -> Iterator[Problem]:

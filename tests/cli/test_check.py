@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from broker.cli.check import summary
+from broker.core.model import KeyById, KeyByName
+from broker.core.secret import Secret
 from broker.settings import Settings
-from broker.settings.cautions import cautions
+from broker.settings.cautions import cautions, same_keys
 from tests.app.whole import key_folder
 from tests.cli.command import Ended, broker
 
@@ -19,7 +21,7 @@ WHOLE = {
         {"tcp": "0.0.0.0:9781", "serve": ["health", "metrics"]},
     ],
     "identities": {
-        "default": {"keys": ["/k"]},
+        "default": {"keys": ["/k", "/l.toml"]},
         "shop": {"keys": ["env:"], "iam_url": "https://other.example/v3"},
         "spare": {"keys": ["/s"]},
     },
@@ -129,6 +131,11 @@ async def test_a_variable_that_is_nearly_a_setting_is_a_warning(config: Path):
             0o644,
             ["F/keys/secret: can be read by every user of this host; ", "/no/such/key: does not exist; "],
         ),
+        (
+            '[identities.other]\nkeys = ["/no/such/key", "/no/such/second.toml"]\n',
+            0o600,
+            ["/no/such/key: does not exist; ", "/no/such/second.toml: does not exist; "],
+        ),
     ],
 )
 async def test_every_problem_is_a_line(
@@ -158,7 +165,7 @@ def test_the_summary_tells_each_listener_identity_and_grant():
         "  127.0.0.1:9780: tokens, health, metrics; requests need the header Metadata: true",
         "  0.0.0.0:9781: health, metrics",
         "Identities:",
-        "  default: key from /k; IAM at https://iam.kakaocloud.com/identity/v3",
+        "  default: keys from /k, then /l.toml; IAM at https://iam.kakaocloud.com/identity/v3",
         "  shop: key from env:; IAM at https://other.example/v3",
         "  spare: key from /s; IAM at https://iam.kakaocloud.com/identity/v3",
         "Who may read:",
@@ -187,7 +194,12 @@ def test_a_folder_in_which_everyone_may_replace_the_socket(tmp_path: Path, mode:
 
 
 def test_what_else_is_doubted():
-    tree = {**WHOLE, "iam": {"insecure": True}, "grants": [{"identity": "default", "groups": [65534]}]}
+    tree = {
+        **WHOLE,
+        "iam": {"insecure": True},
+        "grants": [{"identity": "default", "groups": [65534]}],
+        "validation": {"method": "off"},
+    }
     assert [str(doubt) for doubt in cautions(Settings.model_validate(tree))] == [
         "iam.insecure: lets access keys and tokens travel unencrypted; remove it where IAM is real",
         (
@@ -195,7 +207,39 @@ def test_what_else_is_doubted():
             "name a directory or a file, which can be corrected"
         ),
         (
+            "validation.method: a token that was revoked is served until a client reports it "
+            'or its successor is due; choose "auth-tokens" or "projects"'
+        ),
+        (
             "grants[0].groups[0]: is also what callers of foreign user namespaces look like; "
             "grant to a user of its own"
         ),
     ]
+
+
+SAME = "both sources hold the same key, so that none takes over when it dies"
+WRONG = "both sources hold the same key with different secrets, of which one is wrong"
+
+
+@pytest.mark.parametrize(
+    ("second", "told"),
+    [
+        (KeyById("a", Secret(CANARY)), SAME),
+        (KeyById("a", Secret("another")), WRONG),
+        (KeyById("b", Secret("another")), None),
+        (KeyByName("a", "u", Secret("another")), None),
+    ],
+)
+def test_two_sources_of_one_key(second: KeyById | KeyByName, told: str | None):
+    keys = {"lone": [second], "pair": [KeyById("a", Secret(CANARY)), second]}
+    sentence = f"identities.pair.keys: {told}; put another key of the project into one of them"
+    assert [str(doubt) for doubt in same_keys(keys)] == ([sentence] if told else [])
+
+
+async def test_a_second_key_is_read_and_compared(config: Path, tmp_path: Path):
+    second = key_folder(tmp_path / "second", "an-id", CANARY)
+    extend(config, f'[identities.pair]\nkeys = ["{tmp_path}/keys", "{second}"]\n')
+    ended = await checked(config)
+    assert ended.code == 0
+    assert f"  pair: keys from {tmp_path}/keys, then {second}; IAM at" in ended.out
+    assert ended.err.startswith(f"warning: identities.pair.keys: {SAME}; ")
