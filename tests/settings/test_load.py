@@ -58,6 +58,15 @@ drain = 0
 """
 
 
+def test_the_settings_of_the_documentation_can_be_loaded(tmp_path: Path):
+    text = (Path(__file__).parents[2] / "docs/configure.md").read_text()
+    block = text.partition("## Settings\n\n")[2].partition("\nWith `method")[0]
+    # Accounts of the reader's host, not of this one.
+    block = block.replace('["app", 1001]', "[1001]").replace('["ops"]', "[50]")
+    settings = load(file(tmp_path / "a.toml", block), {})
+    assert {field for field in Settings.model_fields if field not in settings.model_fields_set} == set()
+
+
 def test_a_whole_file(tmp_path: Path):
     settings = load(file(tmp_path / "a.toml", WHOLE), {})
     assert settings.iam == Iam(url="https://iam.example/identity/v3", timeout=60.0, connect_timeout=2.5)
