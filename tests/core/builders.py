@@ -1,11 +1,15 @@
 """Tokens, replies and keys for tests; every value is made up."""
 
+from broker.core import keys, lease
+from broker.core.errors import Fault
+from broker.core.lease import Lease
 from broker.core.model import Held, KeyById, Named, Reply, Token
 from broker.core.secret import Secret
 from broker.core.timing import span
+from broker.core.trouble import Failure
 
 
-def token(name: str = "token-1") -> Token:
+def token(name: str = "token-1", roles: tuple[str, ...] = ("r1",), project: str = "p1") -> Token:
     value = Secret(name)
     return Token(
         value=value,
@@ -13,8 +17,8 @@ def token(name: str = "token-1") -> Token:
         issued_at="2026-01-01T00:00:00.000000Z",
         expires_at="2026-01-01T12:00:00.000000Z",
         user=Named("u1", "robot"),
-        project=Named("p1", "shop"),
-        roles=(Named("r1", "member"),),
+        project=Named(project, "shop"),
+        roles=tuple(Named(role, {"r1": "member"}.get(role, f"name of {role}")) for role in roles),
         key_expires_at=None,
         body=b'{"token": {"catalog": [{"type": "identity", "endpoints": []}]}}',
     )
@@ -30,3 +34,14 @@ def reply(name: str = "token-1", *, sent_at: float = 0.0, life: float = 43200.0)
 
 def key(name: str = "key-1") -> KeyById:
     return KeyById(name, Secret("secret-of-" + name))
+
+
+def fresh(*refs: str, now: float = 0.0) -> Lease:
+    """A lease that holds nothing yet, with keys of these refs; their generations are 1 and 2."""
+    return lease.new("default", now, keys.settled(refs or ("key-1",)))
+
+
+def failure(
+    at: float, fault: Fault = Fault.UNAVAILABLE, *, retry_after: float | None = None, draw: float = 0.5
+) -> Failure:
+    return Failure(at, fault, f"it is {fault}", retry_after, draw)
