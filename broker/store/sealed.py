@@ -2,7 +2,8 @@
 
 - Nothing that is read can do harm: what is not usable is ignored, and the log says why, once.
 - The newest memory wins. One that could not be written in time is written as soon as the disk lets it.
-- Where a memory cannot be written the one before it is removed: it may hold a token that has died since.
+- Where a memory cannot be written the one before it is removed: it may hold a token that has died since. A start that
+  had no key yet, and so does not know what lies there, leaves it to the next.
 """
 
 import contextlib
@@ -42,6 +43,7 @@ class SealedStore:
         self._clock = clock
         self._boot_id = boot_id
         self._lane = Lane(clock, str(folder.path / self._name))
+        self._known = False  # what lies there was read or written since the start
         self._newest: tuple[Memory, Sequence[AccessKey]] = (Memory(), ())
 
     async def load(self, keys: Sequence[AccessKey]) -> Memory | None:
@@ -83,16 +85,22 @@ class SealedStore:
 
     def _read(self, keys: Sequence[AccessKey]) -> Memory | None:
         sealed = self._folder.read(self._name, LARGEST)
-        return None if sealed is None else form.read(open_sealed(sealed, self._scope, keys), self._now())
+        if sealed is None:
+            return None
+        memory = form.read(open_sealed(sealed, self._scope, keys), self._now())
+        self._known = True
+        return memory
 
     def _write_newest(self) -> None:
         memory, keys = self._newest
         try:
             self._folder.write(self._name, self._sealed(memory, keys))
         except StoreError:
-            with contextlib.suppress(StoreError):
-                self._folder.remove(self._name)
+            if keys or self._known:
+                with contextlib.suppress(StoreError):
+                    self._folder.remove(self._name)
             raise
+        self._known = True
 
     def _sealed(self, memory: Memory, keys: Sequence[AccessKey]) -> bytes:
         where = self._folder.path / self._name

@@ -148,11 +148,23 @@ async def test_a_memory_that_cannot_be_written_takes_the_one_before_it_away(hous
     assert await house.finds() == (None, [])
 
 
-async def test_what_no_key_could_open_is_not_kept(house):
+async def test_without_a_key_nothing_is_kept_and_what_is_outdated_is_removed(house):
+    for knows in ("written", "read"):
+        await house.saves()
+        store = house.store()
+        await (store.save(MEMORY, KEYS) if knows == "written" else store.load(KEYS))
+        with pytest.raises(StoreError, match="there is no access key to seal it with; mend"):
+            await store.save(Memory(), ())
+        assert not house.sealed.exists()
+
+
+async def test_a_start_whose_keys_are_not_there_yet_leaves_the_cache_to_the_next(house):
     await house.saves()
-    with pytest.raises(StoreError, match="there is no access key to seal it with; mend"):
-        await house.saves(keys=())
-    assert not house.sealed.exists()
+    store = house.store()
+    assert await store.load(()) is None
+    with pytest.raises(StoreError):
+        await store.save(Memory(), ())
+    assert await house.finds() == (MEMORY, [])
 
 
 async def test_what_would_not_be_read_is_not_written(house, monkeypatch):
