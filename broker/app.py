@@ -8,11 +8,10 @@ import os
 import random
 import signal
 import socket
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 
 import structlog
 
@@ -21,25 +20,25 @@ from broker.callers.container import in_container
 from broker.clock import BootClock
 from broker.core import timing
 from broker.core.access import Owner
-from broker.core.errors import ConfigError, Problem
-from broker.core.model import AccessKey
-from broker.core.ports import Clock, KeySource
+from broker.core.ports import Clock
 from broker.identity.sources import Sources
-from broker.issuer.keystone import Endpoint, Keystone
-from broker.keeper.keeper import Allowance, Keeper, Setting
+from broker.keeper import tending
 from broker.keeper.keyring import Keyring
-from broker.keeper.projects import Projects
+from broker.keeper.setting import Allowance, Setting, Validation
 from broker.keeper.ticker import EVERY, ticking
 from broker.observability.journal import Journal
 from broker.observability.metrics import Metrics, Reading
 from broker.observability.refusals import Refusals
 from broker.openings import openings
+from broker.reloading import LivePolicy, Reloading
+from broker.roster import Roster, places_of
 from broker.serving import answers
 from broker.serving.application import application
 from broker.serving.context import Desk
 from broker.serving.drain import Drain
 from broker.serving.site import serving
 from broker.settings import Settings
+from broker.stores import Stores, open_stores
 
 _log = structlog.get_logger()
 
@@ -47,6 +46,9 @@ _log = structlog.get_logger()
 _THREADS = 64
 # The part of the drain for which callers may go on waiting; in the rest they are answered.
 _WAITERS_SHARE = 0.9
+# A tick that comes so late means that the process, or its machine, has been stopped.
+_LATE = 10.0  # seconds
+_SLEPT = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,7 @@ class Broker:
 
     desk: Desk
     addresses: tuple[str, ...]  # where it listens, as it turned out
+    reloading: Reloading
 
     async def finish(self, seconds: float) -> bool:
         """Turn readiness off and wait for what is in flight; False when that took longer than so many seconds."""
@@ -65,30 +68,52 @@ class Broker:
 
 
 @asynccontextmanager
-async def running(settings: Settings, sources: Sources, clock: Clock) -> AsyncIterator[Broker]:
-    """A broker that serves for as long as the context lasts. Raises ConfigError before anything is served."""
-    keys = read_keys(settings, sources)
+async def running(
+    settings: Settings, sources: Sources, clock: Clock, load: Callable[[], Settings] | None = None
+) -> AsyncIterator[Broker]:
+    """A broker that serves for as long as the context lasts. Raises ConfigError before anything is served.
+
+    `load` reads the settings anew for a reload; without it they stay what they are.
+    """
+    found, doubts = places_of(settings, sources, settings.identities)
+    sources.seal()
+    for problem in doubts:
+        _log.warning("key_unreadable", problem=str(problem), detail="the identity works with its other key")
+    owner = Owner(os.getuid(), in_container())
+    policy = LivePolicy(settings.policy(owner))
     async with AsyncExitStack() as stack:
         # Sockets first: who asks early waits in the kernel's queue instead of being refused.
         opened = [stack.enter_context(opening) for opening in openings(settings)]
-        desk = await _desk(settings, keys, clock, stack)
+        stores = stack.enter_context(open_stores(settings, clock))
+        keyring: list[Keyring] = []
+        metrics = Metrics(__version__, lambda: _readings(keyring[0], clock))
+        roster = await stack.enter_async_context(
+            Roster(await _setting(settings, stores, clock), stores, metrics)
+        )
+        keyring.append(roster.keyring)
+        await roster.add(settings, found)
+        reloading = Reloading(settings, load or (lambda: settings), sources, roster, policy, owner)
+        stack.push_async_callback(reloading.aclose)
+        desk = Desk(roster.keyring, roster.projects, policy, clock, Drain(), metrics, Refusals())
         desk.keyring.observe()
         for doorway, listening in opened:
             await stack.enter_async_context(serving(application(desk, doorway), listening))
         await stack.enter_async_context(ticking(_Tick(desk)))
-        yield Broker(desk, tuple(doorway.label for doorway, _ in opened))
+        yield Broker(desk, tuple(doorway.label for doorway, _ in opened), reloading)
 
 
-async def run(settings: Settings, sources: Sources) -> None:
-    """The daemon: serve until SIGTERM or SIGINT, then finish what is in flight. Raises ConfigError."""
+async def run(settings: Settings, sources: Sources, load: Callable[[], Settings]) -> None:
+    """The daemon: serve until SIGTERM or SIGINT, then finish what is in flight. Raises ConfigError.
+
+    SIGHUP has `load` read the settings anew.
+    """
     loop = asyncio.get_running_loop()
     loop.set_default_executor(_Blocking(_THREADS, thread_name_prefix="blocking"))
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    # Unhandled, it would end the process.
-    loop.add_signal_handler(signal.SIGHUP, _cannot_reload)
-    async with running(settings, sources, BootClock()) as broker:
+    async with running(settings, sources, BootClock(), load) as broker:
+        loop.add_signal_handler(signal.SIGHUP, broker.reloading.ask)
         _log.info(
             "serving",
             version=__version__,
@@ -97,55 +122,25 @@ async def run(settings: Settings, sources: Sources) -> None:
             grants=len(settings.grants),
         )
         await stop.wait()
+        # Unhandled, a late reload would end the process before what is in flight is finished.
+        loop.add_signal_handler(signal.SIGHUP, lambda: None)
         _log.info("draining", at_most_seconds=settings.serving.drain)
         if not await broker.finish(settings.serving.drain):
             _log.warning("drain_cut_short", after_seconds=settings.serving.drain)
     _log.info("stopped")
 
 
-def read_keys(settings: Settings, sources: Sources) -> dict[str, tuple[KeySource, AccessKey]]:
-    """Every identity's source and key. Raises ConfigError with the problems of all of them."""
-    found: dict[str, tuple[KeySource, AccessKey]] = {}
-    problems: list[Problem] = []
-    for name, identity in settings.identities.items():
-        source = sources.of(identity.keys[0])
-        try:
-            found[name] = source, source.read()
-        except ConfigError as error:
-            problems += error.problems
-    sources.seal()
-    if problems:
-        raise ConfigError(*problems)
-    return found
-
-
-async def _desk(
-    settings: Settings, keys: Mapping[str, tuple[KeySource, AccessKey]], clock: Clock, stack: AsyncExitStack
-) -> Desk:
-    keepers: dict[str, Keeper] = {}
-    lists: dict[str, Projects] = {}
-    metrics = Metrics(__version__, lambda: _readings(keepers, clock))
-    setting = Setting(
+async def _setting(settings: Settings, stores: Stores, clock: Clock) -> Setting:
+    total = stores.total(settings.iam.url)
+    return Setting(
         clock=clock,
         host=socket.gethostname(),
-        allowance=Allowance(clock.now()),
+        allowance=Allowance(clock.now(), await total.load(), total.keep),
         jitter=random.SystemRandom().random,
         observers=(Journal().tell,),
         refresh=timing.Refresh(settings.refresh.earliest, settings.refresh.latest, settings.refresh.critical),
+        validation=Validation(settings.validation.every, settings.validation.methods),
     )
-    for name, (source, key) in keys.items():
-        iam = settings.iam_of(name)
-        endpoint = Endpoint(iam.url, iam.ca_file, iam.timeout, iam.connect_timeout, iam.insecure)
-        # One client an identity: a hanging IAM takes no connection away from another's (L12).
-        issuer = Keystone(endpoint, clock, partial(metrics.asked, name))
-        await stack.enter_async_context(issuer)
-        keepers[name] = Keeper(name, source, key, issuer, setting)
-        lists[name] = Projects(keepers[name], issuer, clock)
-        stack.push_async_callback(lists[name].aclose)
-    keyring = Keyring(keepers, clock)
-    stack.push_async_callback(keyring.aclose)
-    policy = settings.policy(Owner(os.getuid(), in_container()))
-    return Desk(keyring, lists, policy, clock, Drain(), metrics, Refusals())
 
 
 class _Blocking(ThreadPoolExecutor):
@@ -157,33 +152,41 @@ class _Blocking(ThreadPoolExecutor):
 
 
 class _Tick:
-    """What happens each second; how late it comes says how busy the loop is."""
+    """What happens each second; how late it comes says how busy the loop is, or that it has slept."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._due = desk.clock.now() + EVERY
+        self._suspended = desk.clock.suspended()
 
     def __call__(self) -> None:
-        now = self._desk.clock.now()
-        self._desk.meter.lag(max(0.0, now - self._due))
-        self._due = now + EVERY
-        self._desk.keyring.observe()
+        clock, keyring = self._desk.clock, self._desk.keyring
+        now, suspended = clock.now(), clock.suspended()
+        slept, self._suspended = suspended - self._suspended, suspended
+        late, self._due = now - self._due, now + EVERY
+        self._desk.meter.lag(max(0.0, late - slept))
+        if slept > _SLEPT or late > _LATE:
+            _log.info("woke", after_seconds=round(max(slept, late)))
+            keyring.woke()
+        keyring.observe()
 
 
-def _readings(keepers: Mapping[str, Keeper], clock: Clock) -> Iterator[Reading]:
+def _readings(keyring: Keyring, clock: Clock) -> Iterator[Reading]:
     """What the metrics show of each lease at this moment."""
     now, wall = clock.now(), clock.wall()
-    for name, keeper in keepers.items():
+    for name in keyring:
+        keeper = keyring[name]
+        ends = {
+            record.place.name.lower(): tending.key_end(keeper, record)
+            for record in keeper.lease.keys
+            if record.settled
+        }
         yield Reading(
             identity=name,
             remaining=answers.remaining(keeper.lease, now),
-            key_remaining=answers.key_remaining(keeper.lease, wall),
-            degraded=tuple(answers.degraded(keeper.lease)),
+            key_remaining={
+                place: (end - wall).total_seconds() for place, end in ends.items() if end is not None
+            },
+            degraded=tuple(reason.value for reason in tending.reasons(keeper)),
             skew=None if keeper.skew is None else keeper.skew.total_seconds(),
         )
-
-
-def _cannot_reload() -> None:
-    _log.warning(
-        "reload_not_supported", detail="settings are read at start; restart the broker to apply changes"
-    )

@@ -20,7 +20,7 @@ from broker.settings import load
 @click.command()
 @config_option
 def run(config: Path | None) -> None:
-    """Run the daemon in the foreground; SIGTERM or SIGINT finishes what is in flight and exits 0.
+    """Run the daemon in the foreground; SIGTERM or SIGINT finishes what is in flight and exits 0, SIGHUP reloads.
 
     \b
     Example, with no file at all:
@@ -33,7 +33,7 @@ def run(config: Path | None) -> None:
     allow_connections()
     settings = load(config, os.environ)
     logs.configure(settings.log.level, settings.log.format)
-    asyncio.run(serve(settings, Sources()))
+    asyncio.run(serve(settings, Sources(), lambda: load(config, os.environ)))
     _leave()
 
 

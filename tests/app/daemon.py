@@ -41,7 +41,8 @@ class Daemon:
 async def daemon(path: Path, **environ: str) -> AsyncIterator[Daemon]:
     """Start one that listens at this path, and end it if the test did not."""
     listen = json.dumps([{"unix": str(path)}])
-    running = Daemon(await start("run", KAKAOCLOUD_BROKER_LISTEN=listen, **environ), path)
+    own = {"KAKAOCLOUD_BROKER_LISTEN": listen, "KAKAOCLOUD_BROKER_CACHE__PATH": str(path.parent / "cache")}
+    running = Daemon(await start("run", **own, **environ), path)
     try:
         await running.alive()
         yield running

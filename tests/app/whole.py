@@ -24,10 +24,9 @@ def key_folder(folder: Path, key_id: str, secret: str) -> Path:
 
 
 def settings(folder: Path, identities: Mapping[str, Mapping[str, object]], **tables: object) -> Settings:
-    """Settings with the socket `folder/s`."""
-    return Settings.model_validate(
-        {"listen": [{"unix": str(folder / "s")}], "identities": identities, **tables}
-    )
+    """Settings with the socket `folder/s` and the cache `folder/cache`."""
+    usual = {"listen": [{"unix": str(folder / "s")}], "cache": {"path": str(folder / "cache")}}
+    return Settings.model_validate({**usual, "identities": identities, **tables})
 
 
 @asynccontextmanager

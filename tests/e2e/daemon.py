@@ -46,6 +46,8 @@ class Daemon:
         drain: float = 10.0,
         listen: Sequence[Table] = (),
         grants: Sequence[Table] = (),
+        validation: Table | None = None,
+        cache: Table | None = None,
         by_variables: bool = False,
         prefix: Sequence[str] = (),
         command: Sequence[str] = BROKER,
@@ -62,7 +64,13 @@ class Daemon:
         self._child: asyncio.subprocess.Process | None = None
         self._stack = AsyncExitStack()
         self._command = [*prefix, *command, "run"]
-        tables = {"iam": iam, "log": {"level": "debug"}, "serving": {"drain": drain}}
+        tables: dict[str, Table] = {
+            "iam": iam,
+            "log": {"level": "debug"},
+            "serving": {"drain": drain},
+            "validation": validation or {},
+            "cache": cache or {"path": str(folder / "cache")},
+        }
         lists = {"listen": [{"unix": str(self.socket)}, *listen], "grants": grants}
         if by_variables:
             self._own = {**_variables(tables, {**lists, "identities": identities}), **(own or {})}

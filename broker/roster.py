@@ -1,0 +1,113 @@
+"""The identities that run: each with a client of IAM, a keeper and lists of its own, to be added and ended while it runs."""
+
+import asyncio
+from collections.abc import Iterable
+from contextlib import AsyncExitStack
+from functools import partial
+from typing import Self
+
+from broker.core.errors import ConfigError, Problem
+from broker.core.ports import Clock
+from broker.identity.sources import Sources
+from broker.issuer.keystone import Endpoint, Keystone
+from broker.keeper.keeper import Keeper
+from broker.keeper.keyring import Keyring
+from broker.keeper.places import KeyPlace
+from broker.keeper.projects import Projects
+from broker.keeper.setting import Setting
+from broker.observability.metrics import Metrics
+from broker.settings import Settings
+from broker.stores import Stores
+
+Places = dict[str, tuple[KeyPlace, ...]]
+
+
+class Roster:
+    """An async context manager that ends all identities; belongs to one event loop."""
+
+    def __init__(self, setting: Setting, stores: Stores, metrics: Metrics) -> None:
+        self.clock: Clock = setting.clock
+        self.keyring = Keyring({}, setting.clock)
+        self.projects: dict[str, Projects] = {}
+        self._setting = setting
+        self._stores = stores
+        self._metrics = metrics
+        self._stacks: dict[str, AsyncExitStack] = {}
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await asyncio.gather(*(stack.aclose() for stack in self._stacks.values()))
+
+    async def add(self, settings: Settings, found: Places) -> None:
+        """Run these identities as well, with what they have kept. Raises ConfigError, and then runs none of them."""
+        made: dict[str, tuple[Keeper, Projects]] = {}
+        try:
+            for name, places in found.items():
+                made[name] = await self._make(settings, name, places)
+        except ConfigError:
+            for name in made:
+                await self._end(name)
+            raise
+        await asyncio.gather(*(keeper.restore() for keeper, _ in made.values()))
+        for name, (keeper, lists) in made.items():
+            self.projects[name] = lists
+            self.keyring.add(name, keeper)
+
+    async def end(self, name: str) -> None:
+        """Run this identity no longer: who waits for its token is told that there is none."""
+        keeper = self.keyring.take(name)
+        del self.projects[name]
+        keeper.end(self.clock.now())
+        await self._end(name)
+
+    async def _end(self, name: str) -> None:
+        await self._stacks.pop(name).aclose()
+
+    async def _make(
+        self, settings: Settings, name: str, places: tuple[KeyPlace, ...]
+    ) -> tuple[Keeper, Projects]:
+        iam = settings.iam_of(name)
+        endpoint = Endpoint(iam.url, iam.ca_file, iam.timeout, iam.connect_timeout, iam.insecure)
+        # One client an identity: a hanging IAM takes no connection away from another's (L12).
+        issuer = Keystone(endpoint, self.clock, partial(self._metrics.asked, name))
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(issuer)
+            keeper = Keeper(name, places, issuer, self._stores.of(name, iam.url), self._setting)
+            stack.push_async_callback(keeper.aclose)
+            lists = Projects(keeper, issuer, self.clock)
+            stack.push_async_callback(lists.aclose)
+            self._stacks[name] = stack.pop_all()
+        return keeper, lists
+
+
+def places_of(settings: Settings, sources: Sources, names: Iterable[str]) -> tuple[Places, list[Problem]]:
+    """The sources of these identities with their keys, and what is wrong with some of them; blocks on the disk.
+
+    Raises ConfigError where an identity has no key at all: with one of two, it can work.
+    """
+    found: Places = {}
+    doubts: list[Problem] = []
+    fatal: list[Problem] = []
+    for name in names:
+        places, problems = _read(settings, sources, name)
+        found[name] = places
+        (doubts if any(place.key for place in places) else fatal).extend(problems)
+    if fatal:
+        raise ConfigError(*fatal)
+    return found, doubts
+
+
+def _read(settings: Settings, sources: Sources, name: str) -> tuple[tuple[KeyPlace, ...], list[Problem]]:
+    identity = settings.identities[name]
+    places: list[KeyPlace] = []
+    problems: list[Problem] = []
+    for words, end in zip(identity.keys, identity.key_expires_at, strict=True):
+        source = sources.of(words)
+        try:
+            places.append(KeyPlace(source, source.read(), end))
+        except ConfigError as error:
+            problems += error.problems
+            places.append(KeyPlace(source, None, end))
+    return tuple(places), problems
