@@ -1,13 +1,18 @@
-"""What workloads read, as plain values: pure functions of a lease and a moment."""
+"""What workloads read of a token and of its lease, as plain values."""
 
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
-from broker.core import lease
+from broker.core import lease, watch
 from broker.core.errors import CODE_OF_FAULT
 from broker.core.lease import Lease
 from broker.core.model import Held, Named
 from broker.core.timing import Phase
+from broker.core.trouble import Trouble
+from broker.keeper import tending
+from broker.keeper.keeper import Keeper
+from broker.serving import keys, moments
+from broker.serving.moments import At
+from broker.serving.sentences import sentence
 
 Json = dict[str, object]
 
@@ -40,36 +45,30 @@ def state(kept: Lease, now: float) -> str:
     return "empty" if phase is Phase.EXPIRED else phase.name.lower()
 
 
-def degraded(kept: Lease) -> list[str]:
-    """Why this identity is not in order, in the words of INTERFACE section 4."""
-    trouble = kept.trouble
-    return [] if trouble is None or trouble.count == 0 else [CODE_OF_FAULT[trouble.fault].value]
-
-
 def remaining(kept: Lease, now: float) -> float | None:
     """Seconds for which the token may still be served; None when there is none."""
     held = lease.servable(kept, now)
     return None if held is None else held.span.deadline - now
 
 
-def key_remaining(kept: Lease, wall: datetime) -> float | None:
-    """Seconds until the access key itself ends; None where IAM does not tell."""
-    end = kept.held and kept.held.token.key_expires_at
-    if not end:
-        return None
-    when = datetime.fromisoformat(end)
-    return ((when if when.tzinfo else when.replace(tzinfo=UTC)) - wall).total_seconds()
+def degraded(keeper: Keeper) -> Json:
+    """Why this identity is not in order, in the words of INTERFACE section 4, and a sentence for each."""
+    reasons = tending.reasons(keeper)
+    return {
+        "degraded": [reason.value for reason in reasons],
+        "reasons": [{"code": reason.value, "detail": sentence(keeper, reason)} for reason in reasons],
+    }
 
 
-def identity(kept: Lease, key: str, now: float, wall: datetime) -> Json:
+def identity(keeper: Keeper, now: float, wall: datetime) -> Json:
     """All that may be known of an identity; no secret."""
-    at = _moment(now, wall)
+    kept, at = keeper.lease, moments.clock_to_wall(now, wall)
     held = lease.servable(kept, now)
     shown = None if held is None else held.token
     return {
         "identity": kept.identity,
         "state": state(kept, now),
-        "degraded": degraded(kept),
+        **degraded(keeper),
         "stale": lease.stale(kept, now),
         "issued_at": shown and shown.issued_at,
         "expires_at": shown and shown.expires_at,
@@ -77,15 +76,24 @@ def identity(kept: Lease, key: str, now: float, wall: datetime) -> Json:
         "project": shown and named(shown.project),
         "user": shown and named(shown.user),
         "roles": [] if shown is None else [role.name for role in shown.roles],
-        "key": key,
-        "key_expires_at": shown and shown.key_expires_at,
-        "last_fault": _fault(kept, at),
+        "lost_roles": [role.name for role in kept.lost],
+        **keys.shown(keeper, shown),
+        "validation": _validation(kept, now, at),
+        "last_fault": _fault(kept.trouble, at),
         "next_try": at(lease.next_issue(kept, now)),
     }
 
 
-def _fault(kept: Lease, at: Callable[[float], str]) -> Json | None:
-    trouble = kept.trouble
+def _validation(kept: Lease, now: float, at: At) -> Json:
+    by = watch.method(kept.watch)
+    return {
+        "method": by and by.value,
+        "next": at(lease.next_check(kept, now)),
+        "last_fault": _fault(kept.watch.trouble, at),
+    }
+
+
+def _fault(trouble: Trouble | None, at: At) -> Json | None:
     if trouble is None or trouble.count == 0:
         return None
     return {
@@ -95,12 +103,3 @@ def _fault(kept: Lease, at: Callable[[float], str]) -> Json | None:
         "since": at(trouble.since),
         "count": trouble.count,
     }
-
-
-def _moment(now: float, wall: datetime) -> Callable[[float], str]:
-    """From the broker's clock to the wall's, for display."""
-
-    def at(moment: float) -> str:
-        return (wall + timedelta(seconds=moment - now)).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-    return at

@@ -2,27 +2,31 @@
 
 from aiohttp import web
 
-from broker.serving import health, identities, openapi, tokens
+from broker.serving import health, identities, openapi, rejections, tokens
 from broker.serving.context import DESK, Desk
 from broker.serving.doorway import DOORWAY, Doorway, Serve
 from broker.serving.passage import LARGEST_BODY, PASSAGE
 
+# `GET` brings `HEAD` along.
+_METHODS = {"GET": web.get, "POST": web.post}
+
 ROUTES = {
     Serve.TOKENS: (
-        ("/v1/token", tokens.default_token),
-        ("/v1/identities", identities.identities),
-        ("/v1/identities/{name}", identities.identity),
-        ("/v1/identities/{name}/token", tokens.named_token),
-        ("/v1/identities/{name}/catalog", identities.catalog),
-        ("/v1/identities/{name}/projects", identities.projects),
-        ("/openapi.json", openapi.document),
+        ("GET", "/v1/token", tokens.default_token),
+        ("GET", "/v1/identities", identities.identities),
+        ("GET", "/v1/identities/{name}", identities.identity),
+        ("GET", "/v1/identities/{name}/token", tokens.named_token),
+        ("GET", "/v1/identities/{name}/catalog", identities.catalog),
+        ("GET", "/v1/identities/{name}/projects", identities.projects),
+        ("POST", "/v1/identities/{name}/rejections", rejections.reject),
+        ("GET", "/openapi.json", openapi.document),
     ),
     Serve.HEALTH: (
-        ("/livez", health.livez),
-        ("/readyz", health.readyz),
-        ("/readyz/{name}", health.readyz_one),
+        ("GET", "/livez", health.livez),
+        ("GET", "/readyz", health.readyz),
+        ("GET", "/readyz/{name}", health.readyz_one),
     ),
-    Serve.METRICS: (("/metrics", health.metrics),),
+    Serve.METRICS: (("GET", "/metrics", health.metrics),),
 }
 
 
@@ -32,5 +36,5 @@ def application(desk: Desk, doorway: Doorway) -> web.Application:
     app[DESK] = desk
     app[DOORWAY] = doorway
     for kind in sorted(doorway.serve):
-        app.add_routes([web.get(path, handler) for path, handler in ROUTES[kind]])
+        app.add_routes([_METHODS[method](path, handler) for method, path, handler in ROUTES[kind]])
     return app

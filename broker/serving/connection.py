@@ -28,7 +28,7 @@ KEEPALIVE_SECONDS = 75.0
 REQUEST_SECONDS = 10.0
 # For the reader of an answer, which is small.
 ANSWER_SECONDS = 10.0
-# What may have come beyond the last answer; a request of ours has a head and no body.
+# What may have come beyond the last answer; a request of ours has a head, and seldom a small body.
 MOST_UNANSWERED = 64 * 1024
 
 
@@ -43,7 +43,7 @@ class Connection(web.RequestHandler):
             loop=loop,
             keepalive_timeout=KEEPALIVE_SECONDS,
             access_log=None,  # type: ignore[arg-type]
-            auto_decompress=False,  # no handler reads a body, so nobody may have one unpacked
+            auto_decompress=False,  # the one body that is read has a hundred bytes; nobody may have more unpacked
         )
         self._desk: Desk = app[DESK]
         self._doorway = app[DOORWAY]
@@ -72,7 +72,11 @@ class Connection(web.RequestHandler):
         self._heard = True
         self._unanswered += len(data)
         if self._unanswered > MOST_UNANSWERED:
-            self._let_go(Refusal(Code.TOO_LARGE, "the request is too large; send one at a time, and no body"))
+            self._let_go(
+                Refusal(
+                    Code.TOO_LARGE, "the request is too large; send one at a time, with a small body or none"
+                )
+            )
         else:
             super().data_received(data)
 

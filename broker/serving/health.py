@@ -50,7 +50,7 @@ def _report(desk: Desk, name: str) -> answers.Json:
     report: answers.Json = {
         "ready": ready,
         "state": answers.state(keeper.lease, now),
-        "degraded": answers.degraded(keeper.lease),
+        **answers.degraded(keeper),
     }
     if not ready:
         refusal = keeper.refusal(now)

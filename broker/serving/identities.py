@@ -53,7 +53,7 @@ def _until(request: web.Request) -> float:
 def _state(desk: Desk, name: str) -> answers.Json:
     keeper = desk.keyring[name]
     keeper.observe()
-    return answers.identity(keeper.lease, keeper.key.label, desk.clock.now(), desk.clock.wall())
+    return answers.identity(keeper, desk.clock.now(), desk.clock.wall())
 
 
 def _json(body: answers.Json) -> web.Response:

@@ -14,7 +14,7 @@ from broker.serving.doorway import DOORWAY
 from broker.serving.gates import route_of
 from broker.serving.problem import STATUS, Handler, answered, known
 
-# No request of ours has a body.
+# The only body that is read is a report's, of a hundred bytes.
 LARGEST_BODY = 16 * 1024
 
 
@@ -48,9 +48,9 @@ async def refusals(request: web.Request, handler: Handler) -> web.StreamResponse
 
 @web.middleware
 async def gated(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """The gates; first the size that is announced, since handlers read no body and the library would never look."""
+    """The gates; first the size that is announced: most handlers read no body, and the library would never look."""
     if (request.content_length or 0) > LARGEST_BODY:
-        raise Refusal(Code.TOO_LARGE, "the request is too large; send no body")
+        raise Refusal(Code.TOO_LARGE, "the request is too large; send no body, or a small one")
     for gate in request.app[DOORWAY].gates:
         gate(request)
     return await handler(request)

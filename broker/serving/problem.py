@@ -74,7 +74,9 @@ def plain(refusal: Refusal) -> bytes:
 
 
 def _seconds(refusal: Refusal) -> int | None:
-    return None if refusal.retry_after is None else max(1, math.ceil(refusal.retry_after))
+    pause = refusal.retry_after
+    # A wait without end, as where no key is left to ask with, is no time to come back.
+    return max(1, math.ceil(pause)) if pause is not None and math.isfinite(pause) else None
 
 
 def _body(refusal: Refusal, status: int) -> bytes:

@@ -15,9 +15,13 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from broker.callers import unix
 from broker.callers.listeners import tcp_listener, unix_listener
 from broker.core.access import Workload
-from broker.keeper.keeper import Allowance, Keeper, Setting
+from broker.core.model import AccessKey
+from broker.core.secret import Secret
+from broker.keeper.keeper import Keeper
 from broker.keeper.keyring import Keyring
+from broker.keeper.places import KeyPlace
 from broker.keeper.projects import Projects
+from broker.keeper.setting import Allowance, Observer, Setting, Validation
 from broker.serving.application import application
 from broker.serving.context import Desk, Policy
 from broker.serving.crowd import Crowd
@@ -27,9 +31,16 @@ from broker.serving.site import serving
 from tests.core.builders import key
 from tests.fakes.clock import FakeClock, settle
 from tests.fakes.issuer import FakeIssuer, FakeSource
+from tests.fakes.store import FakeStore
 
 ALL = frozenset(Serve)
 SOCKET = "the socket"
+QUIET = Validation(methods=())
+
+
+def keys_of(name: str, *, standby: bool) -> list[AccessKey]:
+    """The access keys of an identity, in order of preference."""
+    return [key(name), key(f"{name}-2")] if standby else [key(name)]
 
 
 class Readable:
@@ -92,6 +103,8 @@ class House:
     path: Path
     clock: FakeClock
     issuers: dict[str, FakeIssuer]
+    sources: dict[str, list[FakeSource]]
+    stores: dict[str, FakeStore]
     keyring: Keyring
     policy: Policy
     drain: Drain
@@ -109,6 +122,12 @@ class House:
         url = f"http://broker{target}"
         async with self.session.request(method, url, headers=headers, data=data) as response:
             return Answer(response.status, response.headers, await response.read())
+
+    async def reject(self, token: str, name: str = "default", prefer: str = "") -> Answer:
+        """Report a token by its hash."""
+        body = json.dumps({"sha256": Secret(token).sha256()}).encode()
+        headers = {"Prefer": prefer} if prefer else {}
+        return await self.get(f"/v1/identities/{name}/rejections", "POST", headers, body)
 
     def ask(
         self, target: str, prefer: str = "", headers: Mapping[str, str] | None = None
@@ -152,12 +171,25 @@ async def house(
     prove: Prove = kernel,
     serve: frozenset[Serve] = ALL,
     crowd: Crowd | None = None,
+    standby: bool = False,
+    validation: Validation = QUIET,
+    observers: tuple[Observer, ...] = (),
 ) -> AsyncIterator[House]:
-    """Serve these identities on `folder/s`; without a policy, all may read them all."""
+    """Serve these identities on `folder/s`; without a policy, all may read them all.
+
+    Each has a key of its own name, with `standby` a second one. Nothing is validated unless `validation` says so.
+    """
     clock = FakeClock()
     issuers = {name: FakeIssuer(clock) for name in names}
-    setting = Setting(clock, "host", Allowance(clock.now()), lambda: 0.5)
-    keepers = {name: Keeper(name, FakeSource(key(name)), key(name), issuers[name], setting) for name in names}
+    stores = {name: FakeStore() for name in names}
+    setting = Setting(clock, "host", Allowance(clock.now()), lambda: 0.5, observers, validation=validation)
+    sources = {name: [FakeSource(each) for each in keys_of(name, standby=standby)] for name in names}
+    keepers = {
+        name: Keeper(
+            name, [KeyPlace(each, each.key) for each in sources[name]], issuers[name], stores[name], setting
+        )
+        for name in names
+    }
     lists = {name: Projects(keepers[name], issuers[name], clock) for name in names}
     keyring, books, path = Keyring(keepers, clock), Books(), folder / "s"
     desk = Desk(keyring, lists, policy or Readable(*names), clock, Drain(), books, books, crowd or Crowd())
@@ -170,7 +202,9 @@ async def house(
         await stack.enter_async_context(serving(app, listening))
         connector = aiohttp.UnixConnector(str(path), limit=0)
         session = await stack.enter_async_context(aiohttp.ClientSession(connector=connector))
-        yield House(path, clock, issuers, keyring, desk.policy, desk.drain, books, desk, session)
+        yield House(
+            path, clock, issuers, sources, stores, keyring, desk.policy, desk.drain, books, desk, session
+        )
 
 
 @dataclass(frozen=True, slots=True)

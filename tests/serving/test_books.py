@@ -10,7 +10,7 @@ from broker.serving.gates import loopback_gates
 from tests.serving.house import SOCKET, Readable, house, tcp_door
 
 CALLER = Workload(uid=1234, gid=1, pid=2, listener=SOCKET)
-PATTERNS = {path for routes in ROUTES.values() for path, _ in routes} | {"other"}
+PATTERNS = {path for routes in ROUTES.values() for _, path, _ in routes} | {"other"}
 
 
 async def test_every_answer_is_counted_once_under_its_routes_pattern(tmp_path: Path):
@@ -36,8 +36,10 @@ async def test_every_answer_is_counted_once_under_its_routes_pattern(tmp_path: P
         ]
         for target, _, status in asked:
             assert (await broker.get(target)).status == status, target
+        assert (await broker.reject("another token")).status == 200
         assert (await broker.get("/livez", "DELETE")).status == 405
-        expected = [(SOCKET, route, status) for _, route, status in asked] + [(SOCKET, "other", 405)]
+        asked += [("", "/v1/identities/{name}/rejections", 200), ("", "other", 405)]
+        expected = [(SOCKET, route, status) for _, route, status in asked]
         assert broker.books.requests == expected
         assert {route for _, route, _ in broker.books.requests} == PATTERNS
 
@@ -89,6 +91,8 @@ async def test_tokens_that_leave_are_counted_by_identity_and_door(tmp_path: Path
         await broker.get("/v1/identities/other/token", headers={"Accept": "text/plain"})
         await broker.get("/v1/token", "HEAD")
         assert broker.books.tokens == [("default", SOCKET), ("other", SOCKET)]
+        await broker.reject("another token", "other")
+        assert broker.books.tokens[2:] == [("other", SOCKET)]
 
 
 async def test_metrics_are_what_the_meter_tells_for_the_accept_of_the_scraper(tmp_path: Path):

@@ -7,6 +7,7 @@ import pytest
 
 from broker.core.access import Grant, Owner, Policy, Workload
 from broker.core.errors import Fault
+from broker.keeper.setting import Validation
 from tests.serving.house import SOCKET, House, house, kernel, tcp_door, until
 
 GRANTED, STRANGER, OWNER = 1001, 1002, 500
@@ -93,6 +94,21 @@ async def test_another_identity_and_an_unknown_one_answer_alike(tmp_path: Path, 
         assert {answer.status for answer in answers} == {403}
         assert len({answer.body for answer in answers}) == 1
         assert len({tuple(h for h in answer.headers.items() if h[0] != "Date") for answer in answers}) == 1
+
+
+@pytest.mark.parametrize(("uid", "expected"), [(GRANTED, 200), (STRANGER, 403), (OWNER, 403), (None, 403)])
+async def test_who_may_read_may_report_and_nobody_else_at_no_cost(
+    tmp_path: Path, uid: int | None, expected: int
+):
+    policy = Policy(Owner(OWNER, in_container=False), (Grant("default", users=frozenset({GRANTED})),))
+    async with house(
+        tmp_path, "default", policy=policy, prove=Register(uid), validation=Validation()
+    ) as broker:
+        await broker.issued()
+        before = broker.keyring["default"].lease
+        assert (await broker.reject("token-of-default")).status == expected
+        assert broker.issuers["default"].validated == (["token-of-default"] if expected == 200 else [])
+        assert (broker.keyring["default"].lease is before) is (expected == 403)
 
 
 @pytest.mark.parametrize("uid", [GRANTED, STRANGER, None])

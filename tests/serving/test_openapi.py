@@ -11,8 +11,13 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
+from broker.core.degraded import Reason
 from broker.core.errors import Code, Fault
+from broker.core.keys import Place, Standing
+from broker.core.reports import Outcome
 from broker.core.timing import Phase
+from broker.core.watch import Method
+from broker.keeper.setting import Validation
 from broker.serving.application import ROUTES
 from broker.serving.problem import STATUS
 from tests.serving.house import Answer, House, Readable, house, until
@@ -33,7 +38,8 @@ def resolved(node: dict[str, Any]) -> dict[str, Any]:
 
 
 def described(route: str, status: int) -> dict[str, Any]:
-    return resolved(DOCUMENT["paths"][route]["get"]["responses"][str(status)])
+    (operation,) = DOCUMENT["paths"][route].values()
+    return resolved(operation["responses"][str(status)])
 
 
 def is_as_described(route: str, answer: Answer) -> None:
@@ -62,16 +68,17 @@ def test_it_is_valid_and_every_schema_is_one():
 
 
 def test_it_has_the_routes_that_are_served_and_no_others():
-    assert set(DOCUMENT["paths"]) == {path for routes in ROUTES.values() for path, _ in routes}
-    for path, item in DOCUMENT["paths"].items():
-        assert METHODS & set(item) == {"get"}, path
+    described = {
+        (method.upper(), path) for path, item in DOCUMENT["paths"].items() for method in METHODS & set(item)
+    }
+    assert described == {(method, path) for routes in ROUTES.values() for method, path, _ in routes}
 
 
 def test_every_code_is_in_it_at_its_status():
     assert DOCUMENT["components"]["schemas"]["Code"]["enum"] == [code.value for code in Code]
     told: dict[str, set[str]] = {code.value: set() for code in Code}
     for path, item in DOCUMENT["paths"].items():
-        for status in item["get"]["responses"]:
+        for status in next(iter(item.values()))["responses"]:
             problem = described(path, int(status)).get("content", {}).get("application/problem+json")
             for code in problem["schema"]["allOf"][1]["properties"]["code"]["enum"] if problem else ():
                 told[code].add(status)
@@ -88,11 +95,23 @@ def test_states_and_faults_are_those_of_the_rules():
     ]
 
 
+def test_what_is_told_of_keys_and_reports_is_what_the_rules_know():
+    schemas = DOCUMENT["components"]["schemas"]
+    assert schemas["Reason"]["enum"] == [reason.value for reason in Reason]
+    assert schemas["Place"]["enum"] == [place.name.lower() for place in Place]
+    assert schemas["Key"]["properties"]["standing"]["enum"] == [standing.value for standing in Standing]
+    assert schemas["Validation"]["properties"]["method"]["enum"] == [
+        *(method.value for method in Method),
+        None,
+    ]
+    assert schemas["Rejection"]["properties"]["outcome"]["enum"] == [outcome.value for outcome in Outcome]
+
+
 def test_path_parameters_are_those_of_the_paths():
     for path, item in DOCUMENT["paths"].items():
         names = [
             resolved(parameter)["name"]
-            for parameter in item["get"].get("parameters", ())
+            for parameter in next(iter(item.values())).get("parameters", ())
             if resolved(parameter)["in"] == "path"
         ]
         assert names == (["name"] if "{name}" in path else []), path
@@ -116,9 +135,9 @@ def target_of(route: str) -> str:
     return route.replace("{name}", "default")
 
 
-@pytest.mark.parametrize("route", sorted(DOCUMENT["paths"]))
+@pytest.mark.parametrize("route", sorted(path for path, item in DOCUMENT["paths"].items() if "get" in item))
 async def test_real_answers_are_as_it_says(tmp_path: Path, route: str):
-    async with house(tmp_path, "default") as broker:
+    async with house(tmp_path, "default", standby=True, validation=Validation()) as broker:
         broker.issuers["default"].hold_lists = True
         answers = [await broker.get(target_of(route), headers={"Prefer": "wait=0"})]  # nothing is held
         await broker.issued()
@@ -141,6 +160,23 @@ REQUESTS: tuple[dict[str, str], ...] = (
     {"If-None-Match": "*"},
     {"Prefer": "wait=5"},
 )
+
+
+async def test_what_is_told_of_a_report_is_as_it_says(tmp_path: Path):
+    route = "/v1/identities/{name}/rejections"
+    async with house(tmp_path, "default", validation=Validation()) as broker:
+        answers = [await broker.reject("token-of-default", prefer="wait=0")]
+        await broker.issued()
+        answers += [await broker.reject(token) for token in ("token-of-default", "another")]
+        answers += [
+            await broker.get(target_of(route)),
+            await broker.get(target_of(route), "POST", data=b"{}"),
+        ]
+        answers.append(await broker.get(target_of(route), "POST", data=b"x" * 20_000))
+        for answer in answers:
+            is_as_described(route, answer)
+        assert [answer.status for answer in answers] == [200, 200, 200, 405, 400, 413]
+        assert [answer.tree["outcome"] for answer in answers[:3]] == ["deferred", "still_valid", "superseded"]
 
 
 async def in_trouble(broker: House) -> None:
@@ -166,6 +202,7 @@ async def test_refusals_are_as_it_says(tmp_path: Path):
         for route in DOCUMENT["paths"]:
             if route.startswith("/v1/"):
                 target = route.replace("{name}", "a")
-                is_as_described(route, await broker.get(target))
+                method = "GET" if "get" in DOCUMENT["paths"][route] else "POST"
+                is_as_described(route, await broker.get(target, method))
     async with house(tmp_path, "a", prove=lambda _: None) as broker:
         is_as_described("/v1/token", await broker.get("/v1/token"))

@@ -126,6 +126,7 @@ async def test_an_identity_tells_its_state_and_no_secret(tmp_path: Path):
             "identity": "default",
             "state": "fresh",
             "degraded": [],
+            "reasons": [],
             "stale": False,
             "issued_at": TOKEN["issued_at"],
             "expires_at": TOKEN["expires_at"],
@@ -133,8 +134,22 @@ async def test_an_identity_tells_its_state_and_no_secret(tmp_path: Path):
             "project": TOKEN["project"],
             "user": TOKEN["user"],
             "roles": ["member"],
+            "lost_roles": [],
             "key": "default",
+            "key_in_use": "primary",
             "key_expires_at": None,
+            "keys": [
+                {
+                    "place": "primary",
+                    "label": "default",
+                    "standing": "good",
+                    "new": False,
+                    "expires_at": None,
+                    "detail": None,
+                    "risks": [],
+                }
+            ],
+            "validation": {"method": None, "next": None, "last_fault": None},
             "last_fault": None,
             "next_try": answer.tree["next_try"],
         }

@@ -1,0 +1,89 @@
+"""Reports of refused tokens: a program says that IAM or a service refuses the token that it was given.
+
+A report names the token by its SHA-256, so that no dead token travels. Who may read an identity may report its tokens; what
+that costs IAM is bounded by the lease, whoever reports and however often (invariant L9).
+"""
+
+import asyncio
+import json
+import math
+import re
+
+from aiohttp import web
+
+from broker.core import lease
+from broker.core.errors import Code, Refusal
+from broker.core.reports import Outcome
+from broker.keeper.keeper import Keeper
+from broker.serving import answers, prefer
+from broker.serving.connection import REQUEST_SECONDS
+from broker.serving.context import DESK
+from broker.serving.doorway import DOORWAY
+from broker.serving.tokens import readable_name
+
+_DIGEST = re.compile(r"[0-9a-fA-F]{64}")
+_FORM = 'send {"sha256": "..."}, the SHA-256 of the token in 64 hex digits'
+# What is under way lands within this, or nobody knows when.
+_SOON = 1
+
+
+async def reject(request: web.Request) -> web.Response:
+    """`POST /v1/identities/{name}/rejections`."""
+    desk, name = request.app[DESK], readable_name(request)
+    digest = await _digest(request)
+    asked = prefer.wait(request.headers.getall("Prefer", []))
+    until = desk.clock.now() + (prefer.DEFAULT if asked is None else asked)
+    keeper = desk.keyring[name]
+    outcome = await keeper.report(digest, until)
+    # It may have waited for long: whether it may still have the token is asked again.
+    readable_name(request)
+    headers = {"Cache-Control": "no-store"}
+    if asked is not None:
+        headers["Preference-Applied"] = f"wait={asked:.0f}"
+    return web.json_response(_answer(request, keeper, outcome), headers=headers)
+
+
+def _answer(request: web.Request, keeper: Keeper, outcome: Outcome) -> answers.Json:
+    desk, name = request.app[DESK], keeper.lease.identity
+    now = desk.clock.now()
+    held = lease.servable(keeper.lease, now)
+    answer: answers.Json = {"outcome": outcome.value, "token": None}
+    if held is not None:
+        desk.meter.served(name, request.app[DOORWAY].label)
+        answer["token"] = answers.token(name, held, now, stale=lease.stale(keeper.lease, now))
+    if outcome is Outcome.DEFERRED and (seconds := _retry_after(keeper, now)) is not None:
+        answer["retry_after"] = seconds
+    return answer
+
+
+def _retry_after(keeper: Keeper, now: float) -> int | None:
+    """Seconds after which the same report may bring more; None where nobody knows."""
+    kept = keeper.lease
+    if lease.in_flight(kept) or kept.watch.flying:
+        return _SOON
+    if kept.wanted or lease.servable(kept, now) is None:
+        at = keeper.next_try(now)
+    else:
+        check = lease.next_check(kept, now)
+        # Where lives cannot be checked, only a new token helps, and those are forced ever more rarely.
+        at = check if math.isfinite(check) else kept.reports.next_forced
+    return max(_SOON, math.ceil(at - now)) if math.isfinite(at) else None
+
+
+async def _digest(request: web.Request) -> str:
+    """The hash that the body names, in lower case. Raises Refusal."""
+    try:
+        async with asyncio.timeout(REQUEST_SECONDS):
+            body = await request.read()
+    except TimeoutError:
+        raise Refusal(Code.TIMEOUT, f"no whole request came within {REQUEST_SECONDS:.0f} s") from None
+    except (web.RequestPayloadError, ConnectionError):
+        raise Refusal(Code.BAD_REQUEST, f"the body broke off or is packed wrongly; {_FORM}") from None
+    try:
+        tree = json.loads(body)
+    except (ValueError, RecursionError):
+        raise Refusal(Code.BAD_REQUEST, f"the body is no JSON; {_FORM}") from None
+    digest = tree.get("sha256") if isinstance(tree, dict) else None
+    if not isinstance(digest, str) or not _DIGEST.fullmatch(digest):
+        raise Refusal(Code.BAD_REQUEST, f"the body names no token; {_FORM}")
+    return digest.lower()
