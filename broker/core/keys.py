@@ -126,7 +126,9 @@ def proven(keys: Keys, record: KeyRecord, now: float, *, ends: bool) -> Keys:
 def rejected(keys: Keys, record: KeyRecord, failure: Failure, longest: float) -> Keys:
     """IAM does not know it (any more); it is asked again ever more slowly, at most `longest` seconds apart."""
     count = record.count + 1
-    wait = min(longest, budget.pause(Fault.REJECTED, count, Phase.FRESH, None, None, failure.draw))
+    wait = min(
+        longest, budget.pause(Fault.REJECTED, count, Phase.FRESH, None, failure.retry_after, failure.draw)
+    )
     since = record.since if record.standing is Standing.REJECTED else failure.at
     bad = replace(
         record, standing=Standing.REJECTED, since=since, count=count, next_try=failure.at + wait,

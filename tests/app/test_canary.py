@@ -7,17 +7,20 @@ from pathlib import Path
 
 import pytest
 
-from broker.core import lease
 from broker.core.errors import Fault
-from broker.core.events import Died, Expired, Failed, Issued, KeyChanged, Started
+from broker.core.events import Alive, Expired, Failed, Issued, KeyChanged, Reported, Started, Unchecked
+from broker.core.happening import apply
+from broker.core.keys import Place
 from broker.core.model import KeyById, KeyByName, Reply
 from broker.core.secret import Secret
+from broker.core.watch import Method
 from broker.fakeiam.faults import Drop, Twist
 from broker.fakeiam.server import FakeIam
+from broker.keeper.remembrance import memory_of
 from broker.observability import logs
 from tests.app.canaries import SECRET, TOKENS, found
 from tests.app.whole import get, until, whole
-from tests.core.builders import held, token
+from tests.core.builders import failure, fresh, held, token
 
 FAULTS = (
     *Drop,
@@ -67,7 +70,14 @@ async def through(folder: Path, fault: str | None) -> str:
         status, body = await get(folder / "s", "/v1/token", "Prefer: wait=0")
         assert (status == 200) == ("token" in body)
         body.pop("token", None)
-        told += [body, repr(broker), repr(keeper.lease), str(keeper.lease), repr(keeper.key)]
+        told += [
+            body,
+            repr(broker),
+            repr(keeper.lease),
+            str(keeper.lease),
+            repr(keeper.places),
+            repr(vars(keeper.places)),
+        ]
         for target in ("/v1/identities", "/v1/identities/default", "/v1/identities/other", "/readyz"):
             told.append(await get(folder / "s", target))
     shutil.rmtree(folder / "keys")
@@ -120,12 +130,14 @@ def test_no_value_of_the_core_shows_it(planted: str):
     kept = held(planted)
     keys = [KeyById("id", secret), KeyByName("name", "user", secret)]
     reply = Reply(token(planted), 60.0, 0.0, None)
-    failed = Failed(0.0, 0, Fault.REJECTED, "why", None, 0.5)
-    events = [Started(0.0), Issued(0.0, 0, kept), failed, KeyChanged(0.0), Expired(0.0), Died(0.0)]
-    leases = [lease.new("default", 0.0)]
-    leases.append(lease.apply(leases[-1], Started(0.0)))
-    leases.append(lease.apply(leases[-1], Issued(0.0, 0, kept)))
-    values = [secret, Secret(planted), *keys, reply, kept, *events, *leases]
+    why, digest, by = failure(0.0, Fault.REJECTED), kept.token.digest, Method.AUTH_TOKENS
+    events = [Started(0.0), Issued(0.0, 1, kept), Failed(1, why), KeyChanged(0.0, Place.PRIMARY, 3, "key-3")]
+    events += [Expired(0.0), Alive(0.0, digest, by, None), Unchecked(digest, by, why), Reported(0.0, digest)]
+    leases = [fresh()]
+    leases.append(apply(leases[-1], Started(0.0)))
+    leases.append(apply(leases[-1], Issued(0.0, 1, kept)))
+    kept_over = memory_of(leases[-1])
+    values = [secret, Secret(planted), *keys, reply, kept, *events, *leases, kept_over]
     for value in (*values, values):
         assert found(f"{value} {value!r} {value!s}", SECRET, planted) == []
     for holder in (*keys, reply, kept, leases[-1]):

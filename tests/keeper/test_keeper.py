@@ -8,10 +8,11 @@ import pytest
 
 from broker.core.errors import Code, Fault, Refusal
 from broker.core.lease import Lease, State
-from broker.keeper.keeper import Allowance, Keeper, Setting
+from broker.core.model import AccessKey
 from tests.core.builders import key
 from tests.fakes.clock import FakeClock, settle
 from tests.fakes.issuer import FakeIssuer, FakeSource
+from tests.keeper.build import keeper, setting
 
 
 class Bench:
@@ -22,14 +23,12 @@ class Bench:
         self.issuer = FakeIssuer(self.clock)
         self.source = FakeSource(key("key-1"))
         self.news: list[tuple[Lease, Lease]] = []
-        setting = Setting(
-            self.clock,
-            "host",
-            Allowance(self.clock.now()),
-            lambda: 0.5,
-            (lambda old, new, _: self.news.append((old, new)),),
-        )
-        self.keeper = Keeper("default", self.source, key("key-1"), self.issuer, setting)
+        shared = setting(self.clock, lambda old, new, _: self.news.append((old, new)))
+        self.keeper = keeper(shared, self.issuer, self.source)
+
+    @property
+    def keys(self) -> list[AccessKey]:
+        return list(self.keeper.places.wanted(self.keeper.lease.keys))
 
     def ask(self, wait: float = 1.0) -> "asyncio.Task[str]":
         return asyncio.create_task(self._ask(wait))
@@ -38,8 +37,8 @@ class Bench:
         return (await self.keeper.token(self.clock.now() + wait)).token.value.reveal()
 
     async def source_read(self) -> None:
-        assert self.keeper._reread is not None
-        await self.keeper._reread
+        assert self.keeper._looking is not None
+        await self.keeper._looking
         await settle()
 
     async def tick(self, seconds: float = 0.0) -> None:
@@ -187,7 +186,7 @@ async def test_l11_a_mended_key_file_is_tried_at_once_after_a_rejection(bench):
         await caller
     assert refused.value.code is Code.KEY_REJECTED
     bench.source.key = key("key-2")
-    bench.keeper.reread_key()
+    bench.keeper.look_at_keys()
     await bench.source_read()
     assert bench.issuer.calls[0][0] == key("key-2")
     bench.issuer.grant("good")
@@ -195,26 +194,29 @@ async def test_l11_a_mended_key_file_is_tried_at_once_after_a_rejection(bench):
     assert await bench.ask() == "good"
 
 
-async def test_l11_an_answer_for_the_key_before_is_dropped(bench):
-    bench.keeper.observe()
-    await settle()
+async def test_l11_an_answer_for_a_key_that_is_gone_is_dropped(bench):
+    """A new key is under way when its source already holds another."""
     bench.source.key = key("key-2")
-    bench.keeper.reread_key()
+    bench.keeper.look_at_keys()
     await bench.source_read()
-    bench.issuer.grant("of the old key")
+    assert bench.issuer.calls[0][0] == key("key-2")
+    bench.source.key = key("key-3")
+    bench.keeper.look_at_keys()
+    await bench.source_read()
+    bench.issuer.grant("of a key that is gone")
     await settle()
     assert bench.keeper.lease.held is None
-    await bench.tick()
-    bench.issuer.grant("of the new key")
+    assert bench.issuer.calls[0][0] == key("key-3")
+    bench.issuer.grant("of the key of now")
     await settle()
-    assert await bench.ask() == "of the new key"
+    assert await bench.ask() == "of the key of now"
 
 
 async def test_an_unreadable_source_leaves_the_key_as_it_was(bench):
     bench.source.key = None
-    bench.keeper.reread_key()
+    bench.keeper.look_at_keys()
     await bench.source_read()
-    assert bench.keeper.key == key("key-1")
+    assert bench.keys == [key("key-1")]
 
 
 async def test_a_defect_in_the_source_leaves_the_key_as_it_was_and_is_looked_at_again(bench, monkeypatch):
@@ -222,14 +224,14 @@ async def test_a_defect_in_the_source_leaves_the_key_as_it_was_and_is_looked_at_
         raise ZeroDivisionError
 
     monkeypatch.setattr(bench.source, "read", broken)
-    bench.keeper.reread_key()
+    bench.keeper.look_at_keys()
     await bench.source_read()
-    assert bench.keeper.key == key("key-1")
+    assert bench.keys == [key("key-1")]
     monkeypatch.undo()
     bench.source.key = key("key-2")
-    bench.keeper.reread_key()
+    bench.keeper.look_at_keys()
     await bench.source_read()
-    assert bench.keeper.key == key("key-2")
+    assert bench.keys == [key("key-2"), key("key-1")]  # the new one is to be tried first
 
 
 async def test_l4_a_step_of_the_wall_clock_changes_nothing(bench):

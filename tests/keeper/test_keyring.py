@@ -4,11 +4,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from broker.core.errors import Fault
-from broker.keeper.keeper import Allowance, Keeper, Setting
 from broker.keeper.keyring import Keyring
 from tests.core.builders import key
 from tests.fakes.clock import FakeClock, settle
 from tests.fakes.issuer import FakeIssuer, FakeSource
+from tests.keeper.build import keeper, setting
 
 
 class Ring:
@@ -16,13 +16,10 @@ class Ring:
 
     def __init__(self, *names: str) -> None:
         self.clock = FakeClock()
-        setting = Setting(self.clock, "host", Allowance(self.clock.now()), lambda: 0.5)
+        shared = setting(self.clock)
         self.issuers = {name: FakeIssuer(self.clock) for name in names}
         self.ring = Keyring(
-            {
-                name: Keeper(name, FakeSource(key(name)), key(name), self.issuers[name], setting)
-                for name in names
-            },
+            {name: keeper(shared, self.issuers[name], FakeSource(key(name)), name=name) for name in names},
             self.clock,
         )
 

@@ -7,10 +7,10 @@ import pytest
 
 from broker.core.errors import Code, Fault, Refusal
 from broker.core.model import Held
-from broker.keeper.keeper import Allowance, Keeper, Setting
 from tests.core.builders import key
 from tests.fakes.clock import FakeClock, settle
 from tests.fakes.issuer import FakeIssuer, FakeSource
+from tests.keeper.build import keeper, setting
 
 LIFE = 1000.0
 HALF = LIFE / 2
@@ -22,8 +22,7 @@ class Bench:
     def __init__(self) -> None:
         self.clock = FakeClock()
         self.issuer = FakeIssuer(self.clock)
-        setting = Setting(self.clock, "host", Allowance(self.clock.now()), lambda: 0.5)
-        self.keeper = Keeper("default", FakeSource(key()), key(), self.issuer, setting)
+        self.keeper = keeper(setting(self.clock), self.issuer, FakeSource(key()))
 
     async def granted(self, life: float = LIFE) -> None:
         self.keeper.observe()

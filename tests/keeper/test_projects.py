@@ -7,11 +7,11 @@ import pytest
 
 from broker.core.errors import Code, Fault, Refusal
 from broker.core.model import Row
-from broker.keeper.keeper import Allowance, Keeper, Setting
 from broker.keeper.projects import FRESH_SECONDS, PAUSE_SECONDS, Projects
 from tests.core.builders import key
 from tests.fakes.clock import FakeClock, settle
 from tests.fakes.issuer import FakeIssuer, FakeSource
+from tests.keeper.build import keeper, setting
 
 ROWS: tuple[Row, ...] = ({"id": "p1", "name": "shop"}, {"id": "p2", "name": "lab"})
 
@@ -23,8 +23,8 @@ class Bench:
         self.clock = FakeClock()
         self.issuer = FakeIssuer(self.clock)
         self.issuer.hold_lists = True
-        setting = Setting(self.clock, "host", Allowance(self.clock.now()), lambda: 0.5)
-        self.keeper = Keeper("default", FakeSource(key()), key(), self.issuer, setting)
+        shared = setting(self.clock)
+        self.keeper = keeper(shared, self.issuer, FakeSource(key()))
         self.projects = Projects(self.keeper, self.issuer, self.clock)
 
     async def issued(self, life: float = 43200.0) -> None:
