@@ -2,6 +2,7 @@
 
 - A method is evidence only after it has succeeded once for this access key. Until then its refusal means that it cannot
   be done with this key: the next method is tried, and after the last one there is no validation for this token.
+- A method that refuses one new token after the other has changed, not they: it is no evidence any more.
 - A key with access rules cannot validate its tokens at all.
 - The first token of a key without evidence is validated soon, so that there is evidence before it is needed. So is one
   that replaces a dead one: Keystone may have killed it with the same stroke.
@@ -19,6 +20,7 @@ from broker.core.trouble import Failure, Trouble
 NEVER = float("inf")
 SOON = 1.5  # seconds: more than the second in which Keystone cannot tell a new token from a revoked one
 SPARE = 2  # validations that nothing else may use up
+MISTRUST = 3  # tokens found dead in a row, none of them ever found alive
 EARLIEST = 0.75  # of the interval: who watches many tokens does not ask for all at once
 
 
@@ -42,7 +44,7 @@ class Watch:
     exempt: bool = False  # the token's key has access rules
     due_at: float = NEVER
     flying: bool = False
-    died: bool = False  # the token before this one was found dead
+    deaths: int = 0  # tokens found dead since one was last found alive
     trouble: Trouble | None = None
     drifted: frozenset[str] | None = None  # the roles for which a new token was asked for last
 
@@ -100,14 +102,13 @@ def landed(watch: Watch) -> Watch:
 def renewed(watch: Watch, at: float, key: str, draw: float, *, access_rules: bool) -> Watch:
     """There is a new token, of the key of this ref."""
     known = any(ref == key for ref, _ in watch.evidence)
-    wait = SOON if watch.died or not known else _interval(watch, draw)
+    wait = SOON if watch.deaths or not known else _interval(watch, draw)
     return replace(
         watch,
         key=key,
         exempt=access_rules,
         refused=frozenset(),
         due_at=at + wait,
-        died=False,
         trouble=None,
     )
 
@@ -123,18 +124,20 @@ def alive(watch: Watch, at: float, by: Method, draw: float) -> Watch:
         watch,
         evidence=watch.evidence | {(watch.key, by)},
         due_at=at + _interval(watch, draw),
+        deaths=0,
         trouble=None,
     )
 
 
 def convicts(watch: Watch, by: Method) -> bool:
     """Whether a refusal by this method means that the token is dead."""
-    return _proven(watch, by)
+    return _proven(watch, by) and watch.deaths < MISTRUST
 
 
 def impossible(watch: Watch, at: float, by: Method) -> Watch:
     """This method cannot be used with this key, as far as can be told; the next one is tried at once."""
-    return replace(watch, refused=watch.refused | {by}, due_at=at, trouble=None)
+    evidence = watch.evidence - {(watch.key, by)}
+    return replace(watch, evidence=evidence, refused=watch.refused | {by}, due_at=at, trouble=None)
 
 
 def failed(watch: Watch, failure: Failure) -> Watch:
@@ -146,7 +149,7 @@ def failed(watch: Watch, failure: Failure) -> Watch:
 
 def bereft(watch: Watch) -> Watch:
     """The token was found dead; its successor is looked at soon."""
-    return replace(watch, died=True, due_at=NEVER)
+    return replace(watch, deaths=watch.deaths + 1, due_at=NEVER)
 
 
 def evidence_by_key(watch: Watch) -> Mapping[str, frozenset[str]]:

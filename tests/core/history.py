@@ -67,6 +67,7 @@ class History(RuleBasedStateMachine):
         self.good: Written | None = None  # what must be served for as long as it lives
         self.dead: set[str] = set()  # names
         self.evidence: set[tuple[str, Method]] = set()
+        self.deaths = 0  # in a row
         self.starts: list[float] = []
         self.checks: list[float] = []
         self.fastest_pace = 30.0
@@ -228,6 +229,7 @@ class History(RuleBasedStateMachine):
         digest = token(name).digest
         if self.lease.held and self.lease.held.token.digest == digest and self.good:
             self.evidence.add((self.good.key, by))
+            self.deaths = 0
         self.lease = apply(
             self.lease, Alive(self.now, digest, by, None if now is None else frozenset(now), draw)
         )
@@ -248,12 +250,16 @@ class History(RuleBasedStateMachine):
         why = failure(self.now, fault, draw=draw)
         self.lease = apply(self.lease, Unchecked(digest, by, why, forbidden))
         current = self.good is not None and self.good.name == name
-        if fault is Fault.REJECTED and current and self.good and (self.good.key, by) in self.evidence:
+        proven = self.good is not None and (self.good.key, by) in self.evidence
+        if fault is Fault.REJECTED and current and proven and self.deaths < 3:
+            self.deaths += 1
             assert self.lease.held is None, "L1: what is known to be dead goes"
             self.dead.add(name)
             self.good = None
         else:
             assert self.lease.held == before.held, "L8: no evidence, no death"
+            if current and self.good and (fault is Fault.REJECTED or (forbidden and not proven)):
+                self.evidence.discard((self.good.key, by))
 
     # What happens to keys.
 
@@ -324,3 +330,4 @@ class History(RuleBasedStateMachine):
         self.refs = {1: (Place.PRIMARY, now[Place.PRIMARY]), 2: (Place.STANDBY, now[Place.STANDBY])}
         self.keys_read = max(self.keys_read, 2)
         self.home = again.project
+        self.deaths = 0
