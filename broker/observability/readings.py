@@ -4,16 +4,16 @@ What is not known is absent, not 0: an alert on a small number must not fire bec
 exception is a token: where none can be served, nothing remains, and that is 0.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from broker.core.errors import CODE_OF_FAULT
+from broker.core.degraded import Reason
 
-# The degraded reasons that this version can set: each stands at 0 while absent, so that an alert sees it go back.
-DEGRADED = tuple(sorted({code.value for code in CODE_OF_FAULT.values()}))
+# All reasons that there are: each stands at 0 while absent, so that an alert sees it go back.
+DEGRADED = tuple(sorted(reason.value for reason in Reason))
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +22,9 @@ class Reading:
 
     identity: str
     remaining: float | None  # seconds that the token may still be served; None: there is none
-    key_remaining: float | None  # seconds to the access key's own end; None: unknown, or it has none
-    degraded: tuple[str, ...]  # reasons, in the words of INTERFACE section 4
+    # By the place of an access key, primary or standby, the seconds to its own end; absent: unknown, or it has none.
+    key_remaining: Mapping[str, float]
+    degraded: tuple[str, ...]  # reasons, the values of `core.degraded.Reason`
     skew: float | None  # seconds, the host's clock minus IAM's; None: not measured
 
 
@@ -56,13 +57,13 @@ def _remaining(readings: Iterable[Reading]) -> Metric:
 def _key_remaining(readings: Iterable[Reading]) -> Metric:
     family = GaugeMetricFamily(
         "broker_key_remaining_seconds",
-        "How long until the access key itself ends and must have been replaced; absent where IAM gives no end.",
+        "How long until the access key itself ends and must have been replaced; absent where nobody tells an end.",
         labels=["identity", "key"],
     )
     for reading in readings:
-        if reading.key_remaining is not None:
-            # A key's place, never its id.
-            family.add_metric([reading.identity, "primary"], reading.key_remaining)
+        # A key's place, never its id.
+        for place, seconds in reading.key_remaining.items():
+            family.add_metric([reading.identity, place], seconds)
     return family
 
 

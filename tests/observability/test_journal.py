@@ -1,56 +1,14 @@
 """The story of a lease: a change is told once, repetitions are for debugging, lasting trouble is called back to mind."""
 
-from typing import Any
+from dataclasses import replace
 
 import pytest
-from structlog.testing import capture_logs
 
-from broker.core import lease
 from broker.core.errors import Fault
-from broker.core.events import Event, Expired, Failed, Issued, KeyChanged, Started
-from broker.core.lease import Lease
-from broker.observability.journal import PATIENCE_AT_START, REMIND_EVERY, Journal
-from tests.core.builders import held
-
-
-class Story:
-    """A lease to which things happen, and what the journal tells of them."""
-
-    def __init__(self) -> None:
-        self.journal = Journal()
-        self.lease: Lease = lease.new("default", 0.0)
-        self.now = 0.0
-
-    def goes(self, *events: Event) -> list[dict[str, Any]]:
-        with capture_logs() as told:
-            for event in events:
-                before, self.lease = self.lease, lease.apply(self.lease, event)
-                self.journal.tell(before, self.lease, event.at)
-        return [dict(line) for line in told]
-
-    def fails(self, fault: Fault, times: int = 1, every: float = 10.0) -> list[dict[str, Any]]:
-        told = []
-        for _ in range(times):
-            self.now += every
-            generation = self.lease.generation
-            told += self.goes(
-                Started(self.now), Failed(self.now, generation, fault, f"it is {fault}", None, 0.5)
-            )
-        return told
-
-    def is_issued(self, name: str = "token-1") -> list[dict[str, Any]]:
-        self.now += 300
-        token = held(name, sent_at=self.now)
-        return self.goes(Started(self.now), Issued(self.now, self.lease.generation, token))
-
-    def expires(self) -> list[dict[str, Any]]:
-        assert self.lease.held is not None
-        self.now = self.lease.held.span.deadline
-        return self.goes(Expired(self.now))
-
-
-def levels(told: list[dict[str, Any]]) -> list[tuple[str, str]]:
-    return [(line["log_level"], line["event"]) for line in told]
+from broker.core.events import Expired, Started
+from broker.observability.journal import PATIENCE, REMIND_EVERY
+from tests.core.builders import fresh, held
+from tests.observability.story import Story, levels
 
 
 def test_a_token_is_news_once_and_named_by_its_hash():
@@ -86,6 +44,7 @@ def test_another_kind_of_trouble_is_news():
     story = Story()
     story.fails(Fault.UNAVAILABLE, 2)
     assert levels(story.fails(Fault.REJECTED, 2)) == [
+        ("warning", "key_rejected"),
         ("warning", "issue_failed"),
         ("debug", "issue_failed_again"),
     ]
@@ -94,6 +53,7 @@ def test_another_kind_of_trouble_is_news():
 def test_troubles_that_take_turns_are_told_once_each():
     story = Story()
     told = [line for _ in range(3) for fault in Fault for line in story.fails(fault, every=1)]
+    told = [line for line in told if line["event"] != "key_rejected"]
     assert levels(told[: len(Fault)]) == [("warning", "issue_failed")] * len(Fault)
     assert set(levels(told[len(Fault) :])) == {("debug", "issue_failed_again")}
     assert [line["count"] for line in told] == list(range(1, len(told) + 1))
@@ -112,7 +72,7 @@ def test_after_a_token_the_same_trouble_is_news_again():
 def test_the_stories_of_two_identities_are_two():
     story = Story()
     story.fails(Fault.UNAVAILABLE)
-    story.lease = lease.new("batch", 0.0)
+    story.lease = replace(fresh(), identity="batch")
     assert levels(story.fails(Fault.UNAVAILABLE)) == [("warning", "issue_failed")]
 
 
@@ -166,7 +126,7 @@ def test_an_outage_without_a_token_is_called_to_mind_every_hour():
 
 def test_a_start_without_a_token_is_an_error_after_a_minute_and_then_hourly():
     story = Story()
-    told = story.fails(Fault.REJECTED, 1 + int(PATIENCE_AT_START) // 10)
+    told = story.fails(Fault.REJECTED, 1 + int(PATIENCE) // 10)
     assert [line["event"] for line in told if line["log_level"] == "error"] == ["no_token"]
     assert told[-1]["for_seconds"] == 60
     assert not [line for line in story.fails(Fault.REJECTED, 359) if line["log_level"] == "error"]
@@ -183,19 +143,37 @@ def test_the_end_of_the_last_token_is_an_error(fault: Fault):
     assert line["token_sha256"] == held().token.digest[:12]
 
 
-def test_another_key_is_news_and_no_trouble():
+def test_a_dead_token_is_a_warning_and_an_error_only_when_no_other_comes_within_a_minute():
     story = Story()
-    story.fails(Fault.REJECTED)
-    assert levels(story.goes(KeyChanged(story.now))) == [("info", "key_changed")]
+    story.is_issued()
+    story.is_alive()
+    (line,) = story.is_refused()
+    assert line == {
+        "event": "token_dead",
+        "log_level": "warning",
+        "identity": "default",
+        "token_sha256": held().token.digest[:12],
+        "by": "auth-tokens",
+    }
+    told = story.fails(Fault.UNAVAILABLE, 1 + int(PATIENCE) // 10)
+    assert [line["event"] for line in told if line["log_level"] == "error"] == ["no_token"]
+    assert levels(story.is_issued("token-2")) == [("info", "token_issued")]
+
+
+def test_a_token_that_survived_a_restart_is_restored_and_not_issued():
+    story = Story()
+    (line,) = story.is_restored()
+    assert (line["event"], line["log_level"], line["project"]) == ("token_restored", "info", "shop")
+    assert levels(story.is_issued()) == [("info", "token_issued")]
 
 
 def test_the_rejection_of_another_key_is_news_again_and_other_trouble_is_not():
     story = Story()
     story.fails(Fault.REJECTED)
     story.fails(Fault.UNAVAILABLE)
-    story.goes(KeyChanged(story.now))
-    assert levels(story.fails(Fault.UNAVAILABLE)) == [("debug", "issue_failed_again")]
-    assert levels(story.fails(Fault.REJECTED)) == [("warning", "issue_failed")]
+    assert levels(story.gets_key("key-2")) == [("info", "key_changed")]
+    assert levels(story.fails(Fault.UNAVAILABLE, generation=3)) == [("debug", "issue_failed_again")]
+    assert ("warning", "issue_failed") in levels(story.fails(Fault.REJECTED, generation=3))
 
 
 def test_a_request_that_leaves_is_no_news():

@@ -8,12 +8,13 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
+from broker.core.degraded import Reason
 from broker.observability.metrics import MOST_SERIES, Metrics
 from broker.observability.readings import DEGRADED, Reading
 from broker.observability.refusals import DENIALS
 
-FINE = Reading("default", 27000.0, 86400.0, (), 0.25)
-EMPTY = Reading("batch", None, None, ("iam_unavailable",), None)
+FINE = Reading("default", 27000.0, {"primary": 86400.0, "standby": 500.0}, (), 0.25)
+EMPTY = Reading("batch", None, {}, ("iam_unavailable",), None)
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 PROMETHEUS = (
     "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,"
@@ -134,7 +135,7 @@ def test_gauges_follow_the_leases_from_scrape_to_scrape():
     assert values(told, "broker_token_remaining_seconds", identity="default") == [27000.0]
     assert values(told, "broker_token_remaining_seconds", identity="batch") == [0.0]
     assert values(told, "broker_degraded", identity="batch", reason="iam_unavailable") == [1.0]
-    readings[:] = [Reading("default", -3.0, None, (), None), Reading("batch", 500.0, None, (), None)]
+    readings[:] = [Reading("default", -3.0, {}, (), None), Reading("batch", 500.0, {}, (), None)]
     assert values(told, "broker_token_remaining_seconds") == [0.0, 500.0]
     assert values(told, "broker_degraded", identity="batch") == [0.0] * len(DEGRADED)
 
@@ -146,15 +147,27 @@ def test_what_is_not_known_is_absent():
 
 
 def test_the_key_is_named_by_its_place_and_the_skew_is_the_one_farthest_off():
-    told = metrics(FINE, Reading("batch", 1.0, 60.0, (), -7.5), Reading("third", 1.0, None, (), 2.0))
+    told = metrics(
+        FINE, Reading("batch", 1.0, {"primary": 60.0}, (), -7.5), Reading("third", 1.0, {}, (), 2.0)
+    )
     assert values(told, "broker_key_remaining_seconds", key="primary") == [86400.0, 60.0]
+    assert values(told, "broker_key_remaining_seconds", key="standby") == [500.0]
     assert values(told, "broker_clock_skew_seconds") == [-7.5]
 
 
 def test_a_reason_of_a_later_version_is_shown_too():
-    told = metrics(Reading("default", 1.0, None, ("cache_unwritable",), None))
-    assert values(told, "broker_degraded", reason="cache_unwritable") == [1.0]
+    told = metrics(Reading("default", 1.0, {}, ("sink_failed",), None))
+    assert values(told, "broker_degraded", reason="sink_failed") == [1.0]
     assert len(values(told, "broker_degraded")) == len(DEGRADED) + 1
+
+
+def test_every_reason_stands_at_zero_before_it_happens():
+    told = metrics(FINE)
+    for reason in Reason:
+        assert values(told, "broker_degraded", identity="default", reason=reason.value) == [0.0]
+    told = metrics(Reading("default", 1.0, {}, (Reason.ROLES_REDUCED, Reason.CLOCK_SKEW), None))
+    assert sum(values(told, "broker_degraded")) == 2.0
+    assert values(told, "broker_degraded", reason="roles_reduced") == [1.0]
 
 
 def test_the_lag_is_the_longest_of_the_last_minute():
