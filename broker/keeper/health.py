@@ -24,6 +24,7 @@ _AGAIN = 600.0  # where IAM could not be asked
 DAYS = (30, 7, 1)
 _DAY = 86400.0
 _MOST = 8  # keys that are remembered; an identity has four at most at one time
+_GRAVE = {"unrestricted", "admin_role"}
 _ADMIN = re.compile(r"admin|owner", re.IGNORECASE)
 
 
@@ -89,7 +90,8 @@ class Health:
         if asked and (risks := self.risks(ref, configured)) != known.risks:
             known.risks = risks
             if risks:
-                _log.warning("key_risky", identity=self._identity, key=place, risks=risks)
+                tell = _log.warning if _GRAVE & set(risks) else _log.info
+                tell("key_risky", identity=self._identity, key=place, risks=risks)
 
     async def aclose(self) -> None:
         """End what is under way and wait for its end."""

@@ -275,7 +275,7 @@ class Keeper:
 
     def _spend_on_key(self) -> bool:
         now = self.clock.now()
-        ready = max(watch.spare_at(self.lease.watch, now), self._setting.allowance.check_ready_at(now))
+        ready = max(watch.spare_at(self.lease.watch, now), self._setting.allowance.question_ready_at(now))
         if ready > now:
             return False
         self._setting.allowance.spend(now)

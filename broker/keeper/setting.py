@@ -10,8 +10,10 @@ from broker.core.lease import Lease
 from broker.core.ports import Clock
 from broker.core.watch import Method
 
-# What is left to tokens when lives are only checked, as after a wake-up, where all are checked at once.
+# What is left to tokens when lives are only checked, as after a wake-up, where all are checked at once; and what is
+# left to both when somebody would only like to know something.
 _ISSUES_FIRST = 10
+_CHECKS_FIRST = 15
 
 
 class Observer(Protocol):
@@ -40,8 +42,12 @@ class Allowance:
         return self._bucket.ready_at(now, budget.TOTAL_EVERY, spare)
 
     def check_ready_at(self, now: float) -> float:
-        """The moment from which one more question may be asked that brings no token."""
+        """The moment from which one more life may be checked."""
         return self._bucket.ready_at(now, budget.TOTAL_EVERY, _ISSUES_FIRST)
+
+    def question_ready_at(self, now: float) -> float:
+        """The moment from which something may be asked that can wait."""
+        return self._bucket.ready_at(now, budget.TOTAL_EVERY, _CHECKS_FIRST)
 
     def spend(self, now: float) -> None:
         """One request leaves."""
