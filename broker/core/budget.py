@@ -11,7 +11,7 @@ from broker.core.timing import Phase
 ISSUE_BURST = 5
 ISSUE_EVERY = 30.0  # seconds, or a tenth of the token's lifetime if that is shorter
 VALIDATION_BURST = 5
-VALIDATION_EVERY = 10.0  # seconds
+VALIDATION_EVERY = 10.0  # seconds, or the interval of validation if that is shorter
 TOTAL_BURST = 20
 TOTAL_EVERY = 1.0
 # So much of the common burst is left to identities that are not in trouble, or many failing ones would use up what a

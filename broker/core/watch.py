@@ -72,16 +72,21 @@ def off(watch: Watch) -> bool:
     return bool(watch.methods) and method(watch) is None
 
 
+def pace(watch: Watch) -> float:
+    """Seconds per validation once the burst is spent: who wants to know it more often shall."""
+    return min(budget.VALIDATION_EVERY, watch.every * EARLIEST)
+
+
 def next_check(watch: Watch, now: float) -> float:
     """The earliest moment at which the token at hand may be validated; NEVER where it cannot be."""
     if watch.flying or method(watch) is None:
         return NEVER
-    return max(watch.due_at, watch.bucket.ready_at(now, budget.VALIDATION_EVERY))
+    return max(watch.due_at, watch.bucket.ready_at(now, pace(watch)))
 
 
 def spare_at(watch: Watch, now: float) -> float:
     """The moment from which something else may be asked, with enough left to look at the token."""
-    return watch.bucket.ready_at(now, budget.VALIDATION_EVERY, SPARE)
+    return watch.bucket.ready_at(now, pace(watch), SPARE)
 
 
 def started(watch: Watch, at: float) -> Watch:
@@ -91,7 +96,7 @@ def started(watch: Watch, at: float) -> Watch:
 
 def spent(watch: Watch, at: float) -> Watch:
     """Something was asked of IAM out of the budget of validations."""
-    return replace(watch, bucket=watch.bucket.taken(at, budget.VALIDATION_EVERY))
+    return replace(watch, bucket=watch.bucket.taken(at, pace(watch)))
 
 
 def landed(watch: Watch) -> Watch:

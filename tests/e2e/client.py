@@ -46,6 +46,12 @@ class Client:
             SPOKEN.guard(body["token"], "a token")
         return Answer(response.status, response.headers, body, time.monotonic() - began, datetime.now(UTC))
 
+    async def text(self, path: str) -> str:
+        """An answer that is no JSON."""
+        async with self._session.get(f"http://broker{path}") as response:
+            assert response.status == 200
+            return await response.text()
+
     async def token(self, identity: str | None = None, *, wait: int | None = None) -> Answer:
         """The token of an identity, by default the caller's own."""
         path = "/v1/token" if identity is None else f"/v1/identities/{identity}/token"
