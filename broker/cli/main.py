@@ -25,6 +25,7 @@ _COMMANDS = {
     "token": ("broker.cli.token:token", "Print the token of an identity."),
     "status": ("broker.cli.status:status", "Show what the broker holds."),
     "wait": ("broker.cli.wait:wait", "Wait until usable tokens are held."),
+    "reject": ("broker.cli.reject:reject", "Report a token that is refused, from stdin."),
     "projects": ("broker.cli.projects:projects", "List the projects of an identity's user."),
     "check": ("broker.cli.check:check", "Check settings and key files without starting."),
     "demo": ("broker.cli.demo:demo", "Try it all with an emulated IAM; nothing is left behind."),

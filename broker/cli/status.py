@@ -29,7 +29,9 @@ _HOME, _TO_LINE_END, _TO_END = "\x1b[H", "\x1b[K", "\x1b[J"
 @click.option("--json", "as_json", is_flag=True, help="Print JSON; with --watch, one document a line.")
 @click.option("--watch", is_flag=True, help="Show it again every 2 s, until Ctrl-C.")
 def status(as_json: bool, watch: bool) -> None:
-    """Show the identities that you may see: state, life left, project, roles, key, last fault, next try.
+    """Show the identities that you may see: state, life left, project, roles, key in use, last fault, next try.
+
+    In brackets stands what is not in order; --json has a sentence with the remedy for each.
 
     \b
     Exit codes: 69 no broker, 77 access denied.
@@ -86,14 +88,21 @@ def _redrawn(shown: str) -> str:
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     fault, left = row["last_fault"], row["expires_in"]
-    state = row["state"] + (" (stale)" if row["stale"] else "")
     return (
         row["identity"],
-        state,
+        _state(row),
         "-" if left is None else rough(left),
         row["project"]["name"] if row["project"] else "-",
         ", ".join(row["roles"]) or "-",
         row["key"],
         f"{fault['code']} ({fault['count']}x)" if fault else "-",
-        row["next_try"],
+        row["next_try"] or "-",
     )
+
+
+def _state(row: dict[str, Any]) -> str:
+    """The state and what is not in order beside the last fault, which has a column of its own."""
+    fault = row["last_fault"]
+    doubts = ["stale"] if row["stale"] else []
+    doubts += [reason for reason in row["degraded"] if not fault or reason != fault["code"]]
+    return f"{row['state']} ({', '.join(doubts)})" if doubts else str(row["state"])

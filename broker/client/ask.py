@@ -1,4 +1,4 @@
-"""One GET to the broker, over its socket or loopback TCP: plain HTTP by the standard library.
+"""One request to the broker, over its socket or loopback TCP: plain HTTP by the standard library.
 
 Rules: one deadline holds for the whole request, so that a server which sends a byte at a time holds nobody; no proxy is
 asked; no redirect is followed; an unnamed socket is told nothing before its server's user is known.
@@ -112,9 +112,21 @@ class _Connection(http.client.HTTPConnection):
 
 def get(place: Address, target: str, headers: dict[str, str], timeout: float) -> Answer:
     """The broker's answer within `timeout` seconds in all. Raises Unreachable with the remedy."""
+    return _asked(place, "GET", target, None, headers, timeout)
+
+
+def post(place: Address, target: str, body: object, headers: dict[str, str], timeout: float) -> Answer:
+    """The same for a request that sends `body` as JSON."""
+    text = json.dumps(body).encode()
+    return _asked(place, "POST", target, text, {"Content-Type": "application/json", **headers}, timeout)
+
+
+def _asked(
+    place: Address, method: str, target: str, body: bytes | None, headers: dict[str, str], timeout: float
+) -> Answer:
     connection = _Connection(place, time.monotonic() + timeout)
     try:
-        connection.request("GET", target, headers={"Metadata": "true", **headers})
+        connection.request(method, target, body, {"Metadata": "true", **headers})
         response = connection.getresponse()
         return Answer(response.status, response.read(_LARGEST), response.getheader("ETag"))
     except TimeoutError:

@@ -1,4 +1,4 @@
-"""A token within a time, a status, the projects: with the broker's refusals as our failures.
+"""A token within a time, a status, the projects, what came of a report: with the broker's refusals as our failures.
 
 Rules: a wait ends when its time does, with the last reason; a refusal that waiting cannot mend is told at once.
 """
@@ -20,11 +20,15 @@ MOMENT = 1.0
 _STATUS_TIMEOUT = 5.0
 # The broker may have to ask IAM for these.
 _PROJECTS_TIMEOUT = 15.0
+# IAM is asked for a verdict, and then perhaps for a token.
+_REJECTION_WAIT = 5
 # However soon a server says, it is not asked without a pause.
 _SHORTEST_PAUSE = 0.1
 _STRANGE = "the broker's answer is not understood; are client and broker of one version?"
 # What every row of a status has.
-_ROW = {"identity", "state", "stale", "expires_in", "project", "roles", "key", "last_fault", "next_try"}
+_ROW = {
+    "identity", "state", "degraded", "stale", "expires_in", "project", "roles", "key", "last_fault", "next_try",
+}  # fmt: skip
 
 
 def token(
@@ -58,8 +62,22 @@ def status(environ: Mapping[str, str]) -> list[dict[str, Any]]:
 
 def projects(environ: Mapping[str, str], identity: str | None) -> list[dict[str, Any]]:
     """The projects of an identity's user, as Keystone gave them. Raises ClientError."""
-    name = _usual_identity(environ) if identity is None else identity
+    name = _usual_identity(environ, "whose projects you want") if identity is None else identity
     return _listed(environ, f"{_path_of(name)}/projects", "projects", _PROJECTS_TIMEOUT)
+
+
+def reject(environ: Mapping[str, str], identity: str | None, sha256: str) -> dict[str, Any]:
+    """Report that the token of this SHA-256 is refused; the outcome as the broker tells it. Raises ClientError."""
+    name = _usual_identity(environ, "whose token it is") if identity is None else identity
+    headers = {"Accept": "application/json", "Prefer": f"wait={_REJECTION_WAIT}"}
+    target, timeout = f"{_path_of(name)}/rejections", _REJECTION_WAIT + MOMENT
+    answer = ask.post(address.find(environ), target, {"sha256": sha256}, headers, timeout)
+    if answer.status != 200:
+        raise failure(answer)
+    tree = answer.tree()
+    if not isinstance(tree.get("outcome"), str):
+        raise Unreachable(_STRANGE)
+    return tree
 
 
 def token_target(identity: str | None, min_ttl: float | None) -> str:
@@ -119,7 +137,7 @@ def _listed(environ: Mapping[str, str], target: str, field: str, timeout: float)
     return rows
 
 
-def _usual_identity(environ: Mapping[str, str]) -> str:
+def _usual_identity(environ: Mapping[str, str], which: str) -> str:
     """The identity called default, else the only one."""
     names = [str(row["identity"]) for row in status(environ)]
     if "default" in names:
@@ -128,4 +146,4 @@ def _usual_identity(environ: Mapping[str, str]) -> str:
         return names[0]
     if not names:
         raise Denied(NOTHING_TO_SEE)
-    raise ClientError(f"you may see {', '.join(names)}; name the one whose projects you want")
+    raise ClientError(f"you may see {', '.join(names)}; name the one {which}")

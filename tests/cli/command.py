@@ -41,6 +41,20 @@ async def start(*args: str | bytes, **environ: str) -> asyncio.subprocess.Proces
     )
 
 
+async def piped(text: bytes, *args: str | bytes, **environ: str) -> Ended:
+    """Run `broker ARGS` with this on its stdin."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "broker", *args),
+        stdin=PIPE,
+        stdout=PIPE,
+        stderr=PIPE,
+        env=environment(environ),
+    )
+    async with asyncio.timeout(30):
+        out, err = await process.communicate(text)
+    return Ended(process.returncode, out.decode(), err.decode())
+
+
 async def start_python(program: str, **environ: str) -> asyncio.subprocess.Process:
     """Start a program that calls the command its own way."""
     return await asyncio.create_subprocess_exec(

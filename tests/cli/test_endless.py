@@ -19,6 +19,7 @@ from tests.client.scripted import answered, loopback, scripted
 pytestmark = pytest.mark.e2e
 
 ROW = dict.fromkeys(fetch._ROW) | {
+    "degraded": [],
     "identity": "a-name",
     "state": "fresh",
     "roles": [],

@@ -7,6 +7,7 @@ from broker.cli.status import render
 ROW: dict[str, Any] = {
     "identity": "default",
     "state": "fresh",
+    "degraded": [],
     "stale": False,
     "expires_in": 41873,
     "project": {"id": "p", "name": "shop"},
@@ -20,6 +21,7 @@ TROUBLED = {
     "identity": "a-longer-name",
     "state": "critical",
     "stale": True,
+    "degraded": ["iam_throttled"],
     "last_fault": {"code": "iam_throttled", "count": 12},
 }
 EMPTY = {**ROW, "identity": "e", "state": "empty", "expires_in": None, "project": None, "roles": []}
@@ -33,6 +35,16 @@ def test_columns_stand_under_their_heads():
         "a-longer-name  critical (stale)  11 h 37 min  shop     member, reader  k1   iam_throttled (12x)  2026-01-01T07:00:00Z",
         "e              empty             -            -        -               k1   -                    2026-01-01T07:00:00Z",
     ]
+
+
+def test_what_is_not_in_order_stands_with_the_state_unless_the_last_fault_says_it():
+    row = {**TROUBLED, "degraded": ["iam_throttled", "standby_key_in_use", "roles_reduced"]}
+    assert "critical (stale, standby_key_in_use, roles_reduced)" in render([row])
+    assert "fresh (iam_throttled)" in render([{**ROW, "degraded": ["iam_throttled"]}])
+
+
+def test_where_iam_is_not_asked_again_no_time_stands():
+    assert render([{**ROW, "next_try": None}]).endswith("  -")
 
 
 def test_a_token_about_to_end_has_zero_seconds():

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -22,6 +23,16 @@ def loopback(host: str = "127.0.0.1") -> tuple[socket.socket, int]:
     return server, server.getsockname()[1]
 
 
+def _request(connection: socket.socket) -> bytes:
+    """A whole request, or what came of one."""
+    request = connection.recv(65536)
+    head, _, body = request.partition(b"\r\n\r\n")
+    length = re.search(rb"\r\nContent-Length: (\d+)", head)
+    if length and len(body) < int(length[1]):
+        request += connection.recv(65536)
+    return request
+
+
 @contextlib.contextmanager
 def scripted(place: Path | socket.socket, *replies: Reply) -> Iterator[list[bytes]]:
     """Answer the first connections as told, the later ones like the last; yields the requests seen so far."""
@@ -40,7 +51,7 @@ def scripted(place: Path | socket.socket, *replies: Reply) -> Iterator[list[byte
             for number in range(1000):
                 connection, _ = server.accept()
                 held.append(connection)
-                seen.append(connection.recv(65536))
+                seen.append(_request(connection))
                 reply = replies[min(number, len(replies) - 1)]
                 if reply is not None:
                     with contextlib.suppress(OSError):

@@ -57,6 +57,21 @@ def test_an_answer_is_passed_on_as_it_is(tmp_path: Path):
     assert b"\r\nPrefer: wait=1\r\n" in seen[0]
 
 
+def test_a_body_is_sent_as_json(tmp_path: Path):
+    with scripted(tmp_path / "s", answered(200, {"a": 1})) as seen:
+        answer = ask.post(named(tmp_path / "s"), "/x", {"b": 2}, {"Prefer": "wait=1"}, 5)
+    assert (answer.status, answer.tree()) == (200, {"a": 1})
+    assert seen[0].startswith(b"POST /x HTTP/1.1\r\n")
+    for line in (
+        b"Metadata: true",
+        b"Prefer: wait=1",
+        b"Content-Type: application/json",
+        b"Content-Length: 8",
+    ):
+        assert b"\r\n%s\r\n" % line in seen[0]
+    assert seen[0].endswith(b'\r\n\r\n{"b": 2}')
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
 def test_over_loopback_the_header_and_the_host_are_what_the_broker_wants(host: str):
     server, port = loopback(host)

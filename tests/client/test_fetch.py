@@ -204,3 +204,46 @@ def test_several_or_none_to_choose_from_is_a_sentence(tmp_path: Path):
 def test_projects_that_are_not_understood_are_one_sentence(tmp_path: Path, body: object):
     got, _ = projects(tmp_path / "s", answered(200, body), identity="a")
     assert str(got).startswith("69 the broker's answer is not understood")
+
+
+DIGEST = "ab" * 32
+
+
+def reject(path: Path, *replies: Reply, identity: str | None = "shop") -> tuple[object, list[bytes]]:
+    with scripted(path, *replies) as seen:
+        try:
+            got: object = fetch.reject({address.VARIABLE: f"unix://{path}"}, identity, DIGEST)
+        except ClientError as error:
+            got = f"{error.exit_code} {error}"
+    return got, seen
+
+
+def test_a_report_is_one_post_of_the_hash_that_waits_for_the_verdict(tmp_path: Path):
+    told = {"outcome": "deferred", "token": None, "retry_after": 7}
+    got, (request,) = reject(tmp_path / "s", answered(200, told), identity="a/b")
+    assert got == told
+    assert request.startswith(b"POST /v1/identities/a%2Fb/rejections HTTP/1.1\r\n")
+    assert b"\r\nPrefer: wait=5\r\n" in request
+    assert request.endswith(b'\r\n\r\n{"sha256": "' + DIGEST.encode() + b'"}')
+
+
+def test_a_report_without_a_name_is_of_the_usual_identity(tmp_path: Path):
+    _, seen = reject(tmp_path / "s", status_of("build"), answered(200, {"outcome": "x"}), identity=None)
+    assert seen[1].split()[1] == b"/v1/identities/build/rejections"
+    got, _ = reject(tmp_path / "t", status_of("build", "shop"), identity=None)
+    assert got == "1 you may see build, shop; name the one whose token it is"
+
+
+@pytest.mark.parametrize(
+    ("reply", "expected"),
+    [
+        (answered(403, {"code": "access_denied", "detail": "no"}), "77 access_denied: no"),
+        (answered(405, {"code": "method_not_allowed", "detail": "old"}), "1 method_not_allowed: old"),
+        (answered(200, {"outcome": 1}), "69 the broker's answer is not understood"),
+        (answered(200, []), "69 what listens there is no broker"),
+    ],
+)
+def test_a_report_that_is_refused_or_not_understood_is_one_sentence(
+    tmp_path: Path, reply: bytes, expected: str
+):
+    assert str(reject(tmp_path / "s", reply)[0]).startswith(expected)

@@ -1,0 +1,68 @@
+"""`broker reject`: report a token that a service refuses; it comes on stdin, since an argument list is for all to read.
+
+Only the token's SHA-256 leaves this process.
+"""
+
+import hashlib
+import os
+import sys
+from typing import Any
+
+import click
+
+from broker.client import fetch
+from broker.client.failures import Unreachable
+
+# No token is longer; what goes on is some other file.
+_LONGEST = 64 * 1024
+
+_MEANING = {
+    "replaced": "replaced: there is a new token; `broker token` prints it",
+    "still_valid": "still_valid: IAM says that the token lives; does its user have the role? If it is still refused, report it again",
+    "superseded": "superseded: the broker holds another token already; `broker token` prints it",
+}
+
+
+@click.command()
+@click.argument("identity", required=False)
+def reject(identity: str | None) -> None:
+    """Read a token on stdin and report that it is refused; IDENTITY is the one it is of, by default your only one or default.
+
+    The broker asks IAM whether the token lives, and replaces it if not. Prints what came of it.
+
+    \b
+    Exit codes: 1 nothing could be found out yet, 69 no broker, 77 access denied.
+    Example, after a 401 of a service:
+      printf %s "$TOKEN" | broker reject
+    """  # noqa: D301  (click wants the backspace itself)
+    told = fetch.reject(os.environ, identity, _digest())
+    click.echo(_sentence(told))
+    if told["outcome"] not in _MEANING:
+        sys.exit(1)
+
+
+def _digest() -> str:
+    """The SHA-256 of the token on stdin, without one trailing newline."""
+    if sys.stdin.isatty():
+        raise click.UsageError(
+            'the token is read from stdin, not typed; pipe it: printf %s "$TOKEN" | broker reject'
+        )
+    token = sys.stdin.buffer.read(_LONGEST + 1).removesuffix(b"\n")
+    if not token:
+        raise click.UsageError("stdin is empty; pipe the token that is refused into this command")
+    if len(token) > _LONGEST or not all(0x20 < byte < 0x7F for byte in token):
+        raise click.UsageError(
+            "what stdin holds is no token; pipe the bare token, without its header or JSON"
+        )
+    return hashlib.sha256(token).hexdigest()
+
+
+def _sentence(told: dict[str, Any]) -> str:
+    outcome = told["outcome"]
+    if outcome in _MEANING:
+        return _MEANING[outcome]
+    if outcome != "deferred":
+        raise Unreachable("the broker's answer is not understood; are client and broker of one version?")
+    seconds = told.get("retry_after")
+    again = f"report it again in {seconds} s" if isinstance(seconds, int) else "report it again later"
+    return f"deferred: nothing could be found out yet; {again}, and see `broker status`"
