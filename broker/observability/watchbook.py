@@ -4,14 +4,14 @@
 |---|---|---|
 | validation_failed | warning | IAM could not be asked whether the token lives: the first failure of its kind |
 | validation_resumed | info | it can be asked again |
-| validation_stepped_down | info | a method is refused that has never worked for this key; the next one is tried |
+| validation_stepped_down | info | a method is refused that is no evidence for this key (any more); the next one is tried |
 | validation_off | warning | no method is left for this key, or it has access rules; once a key |
 | roles_reduced | warning | tokens have lost roles |
 | roles_restored | info | they have them again |
 | token_reported | debug | a program says that the token is refused; once a window, however many say so |
 | reissue_forced | info | a new token is asked for because of reports alone |
 
-A method is refused anew for each token of its key; that is told once for a key.
+A method is refused anew for each token of its key; that is told once for a key, until it has worked.
 """
 
 from dataclasses import dataclass, field
@@ -72,6 +72,8 @@ def _tell_faults(
 
 def _tell_methods(log: structlog.stdlib.BoundLogger, told: _Told, before: Lease, after: Lease) -> None:
     key, then = after.watch.key, watch.method(after.watch)
+    told.refused -= after.watch.evidence
+    told.off -= {ref for ref, _ in after.watch.evidence}
     if after.held is before.held and then is not None:
         for by in after.watch.refused - before.watch.refused:
             if (key, by) not in told.refused:

@@ -10,7 +10,8 @@ ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/observe.md").read_text()
 # The emulator writes no log of the broker.
 SOURCES = [path for path in (ROOT / "broker").rglob("*.py") if "fakeiam" not in path.parts]
-EVENT = re.compile(r"\blog\.(?:debug|info|warning|error|exception)\(\s*\"([a-z_]+)\"")
+# `tell` is what a level that depends is bound to.
+EVENT = re.compile(r"(?:\blog\.(?:debug|info|warning|error|exception)|(?<![.\w])tell)\(\s*\"([a-z_]+)\"")
 
 
 def rows(heading: str) -> set[str]:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from broker.core.errors import Fault
-from broker.core.watch import Method
+from broker.core.watch import MISTRUST, Method
 from tests.core.builders import held
 from tests.observability.story import Story, levels
 
@@ -55,6 +55,21 @@ def test_a_method_that_is_refused_gives_way_and_the_last_one_turns_validation_of
     assert levels(story.is_refused(Method.PROJECTS)) == [("warning", "validation_off")]
     # The first key's return after all would be news: nothing is remembered of what is gone.
     assert len(story.journal._watchbook._told["default"].off) == 1
+
+
+def test_a_method_that_worked_in_between_is_news_when_it_is_believed_no_more():
+    story = Story()
+    story.is_issued()
+    assert levels(story.is_refused(Method.AUTH_TOKENS)) == [("info", "validation_stepped_down")]
+    story.is_issued("token-2")
+    story.is_alive(Method.AUTH_TOKENS)
+    told = []
+    for number in range(MISTRUST + 1):
+        told += story.is_refused(Method.AUTH_TOKENS)
+        if story.lease.held is None:
+            story.is_issued(f"new-{number}")
+    dead = [("warning", "token_dead")] * MISTRUST
+    assert levels(told) == [*dead, ("info", "validation_stepped_down")]
 
 
 def test_a_key_with_access_rules_turns_validation_off_at_once_and_once():
