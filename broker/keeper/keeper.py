@@ -42,6 +42,9 @@ from broker.keeper.setting import Setting
 
 _log = structlog.get_logger()
 
+# A disk may take so many seconds of a caller's time, no more; what is not kept by then is kept later.
+_KEEPING = 0.25
+
 
 class Keeper:
     """Keeps one lease alive. Belongs to one event loop."""
@@ -203,9 +206,12 @@ class Keeper:
     async def _fly(self, record: KeyRecord) -> None:
         await self._keep_budgets()
         event = await self._flights.issue(record.generation, self.places.key(record.generation))
-        self._issuing = None
         if isinstance(event, Issued):
             self.health.seen(record.ref, event.held.token)
+            # A token that is paid for is on disk before it is handed out, or a crash loop would pay for it each time.
+            self.remembrance.note(apply(self.lease, event))
+            await self.remembrance.kept(self.clock.now() + _KEEPING)
+        self._issuing = None
         self._become(event)
         self.places.forget(self.lease.keys)
         # A rejected key gives way to the next within the same call.
@@ -259,7 +265,6 @@ class Keeper:
                 event = await self.places.look(place, self.lease.keys)
                 if event is not None:
                     self._become(event)
-                    self.remembrance.renew()
                     self.observe()
         except Exception:  # noqa: BLE001
             # A defect in a look at a source leaves the keys as they are; the next tick looks again.
@@ -289,12 +294,18 @@ class Keeper:
     def _told(self, before: Lease, now: float) -> None:
         self.wake()
         self.remembrance.note(self.lease)
+        if _generations(before) != _generations(self.lease):
+            self.remembrance.renew()
         for observer in self._setting.observers:
             try:
                 observer(before, self.lease, now)
             except Exception:  # noqa: BLE001
                 # News that cannot be told must not cost a lease.
                 _log.exception("observer_defect", identity=self.lease.identity)
+
+
+def _generations(kept: Lease) -> set[int]:
+    return {record.generation for record in kept.keys}
 
 
 def _too_long(held: Held) -> Refusal:
