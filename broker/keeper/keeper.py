@@ -32,7 +32,6 @@ from broker.core.lease import Action, Lease
 from broker.core.memory import Budgets, Memory
 from broker.core.model import AccessKey, Held
 from broker.core.ports import Issuer, Store
-from broker.core.reports import Outcome
 from broker.core.watch import Method
 from broker.keeper.flights import Flights
 from broker.keeper.health import Health
@@ -67,7 +66,7 @@ class Keeper:
         self._issuing: asyncio.Task[None] | None = None
         self._checking: asyncio.Task[None] | None = None
         self._looking: asyncio.Task[None] | None = None
-        self._end = float("inf")  # when nobody may wait any longer
+        self.closing_at = float("inf")  # nobody waits beyond
         self._changed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def restore(self) -> None:
@@ -98,7 +97,7 @@ class Keeper:
         """
         while True:
             self.observe(min_ttl)
-            now, until = self.clock.now(), min(until, self._end)
+            now, until = self.clock.now(), min(until, self.closing_at)
             held = lease.servable(self.lease, now)
             if held is not None and not lease.attainable(held, min_ttl):
                 raise _too_long(held)
@@ -111,18 +110,9 @@ class Keeper:
                 raise self.refusal(now)
             await self.clock.wait(self._changed, wake)
 
-    async def report(self, digest: str, until: float) -> Outcome:
-        """A client says that the token of this SHA-256 is refused; what came of it by the time the clock reads `until`."""
-        held = self.lease.held
-        if held is not None and held.token.digest != digest:
-            return Outcome.SUPERSEDED
-        if held is None and digest not in self.lease.rejected:
-            return Outcome.DEFERRED
+    def reported(self, digest: str) -> None:
+        """A client says that the token of this SHA-256 is refused; see `reporting`."""
         self._become(Reported(self.clock.now(), digest))
-        outcome = await self._outcome(digest, until)
-        # A rejection is on disk before it is answered (L13).
-        await self.remembrance.kept(until)
-        return outcome
 
     async def news(self, until: float) -> None:
         """Return at the next change of the lease, or when the clock reads `until`."""
@@ -131,7 +121,7 @@ class Keeper:
 
     def end(self, by: float) -> None:
         """Nobody waits beyond this moment; who waits for a change looks up now."""
-        self._end = by
+        self.closing_at = by
         self.wake()
 
     def wake(self) -> None:
@@ -237,27 +227,6 @@ class Keeper:
         # What is spent is on disk before it is spent, or a crash would give it back.
         await self.remembrance.keep_budgets(self.lease)
         await self._setting.allowance.keep()
-
-    async def _outcome(self, digest: str, until: float) -> Outcome:
-        while True:
-            self.observe()
-            now, kept = self.clock.now(), self.lease
-            held = lease.servable(kept, now)
-            if held is not None and held.token.digest != digest:
-                return Outcome.REPLACED
-            if held is not None and not kept.wanted and kept.reports.valid == digest:
-                return Outcome.STILL_VALID
-            if now >= min(until, self._end) or self._news_at(now, held) >= until:
-                return Outcome.DEFERRED
-            await self.clock.wait(self._changed, until)
-
-    def _news_at(self, now: float, held: Held | None) -> float:
-        """When something may come of a report: at the landing of what is under way, or at the next try."""
-        if lease.in_flight(self.lease) or self.lease.watch.flying:
-            return now
-        if held is None or self.lease.wanted:
-            return self.next_try(now)
-        return lease.next_check(self.lease, now)
 
     async def _look(self) -> None:
         try:

@@ -15,6 +15,7 @@ from broker.core import lease
 from broker.core.errors import Code, Refusal
 from broker.core.reports import Outcome
 from broker.keeper.keeper import Keeper
+from broker.keeper.reporting import report
 from broker.serving import answers, prefer
 from broker.serving.connection import REQUEST_SECONDS
 from broker.serving.context import DESK
@@ -34,7 +35,7 @@ async def reject(request: web.Request) -> web.Response:
     asked = prefer.wait(request.headers.getall("Prefer", []))
     until = desk.clock.now() + (prefer.DEFAULT if asked is None else asked)
     keeper = desk.keyring[name]
-    outcome = await keeper.report(digest, until)
+    outcome = await report(keeper, digest, until)
     # It may have waited for long: whether it may still have the token is asked again.
     readable_name(request)
     headers = {"Cache-Control": "no-store"}

@@ -6,6 +6,7 @@ import hashlib
 from broker.core.errors import Fault
 from broker.core.reports import Outcome
 from broker.keeper.keeper import Keeper
+from broker.keeper.reporting import report
 from broker.keeper.setting import Validation
 from broker.keeper.tending import Tending
 from tests.core.builders import key
@@ -78,4 +79,4 @@ class Watched:
 
     def report(self, value: str, wait: float = 5.0) -> "asyncio.Task[Outcome]":
         until = self.clock.now() + wait
-        return asyncio.create_task(self.keeper.report(digest(value), until))
+        return asyncio.create_task(report(self.keeper, digest(value), until))
