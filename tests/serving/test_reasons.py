@@ -54,8 +54,9 @@ async def asked(broker: House, ref: str) -> None:
 
 async def gets_key(broker: House, place: int, given: AccessKey | None) -> None:
     """A source holds another key from now on, and the broker has looked."""
-    broker.sources["default"][place].key = given
     keeper = broker.keyring["default"]
+    await until(lambda: keeper._looking is None)  # or a look that began before would count for this one
+    broker.sources["default"][place].key = given
     keeper.look_at_keys()
     await until(lambda: keeper._looking is None)
 
