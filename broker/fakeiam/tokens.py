@@ -36,10 +36,10 @@ class Tokens:
         *,
         life: float = TWELVE_HOURS,
         most: int = MOST_TOKENS,
-        new_text: Callable[[], str] = new_token_text,
+        new_text: Callable[[], str] | None = None,
     ) -> None:
         self._realm = realm
-        self._new_text = new_text
+        self._new_text = new_text or new_token_text
         self._most = most
         self._held: dict[str, Token] = {}
         self._life = 0.0

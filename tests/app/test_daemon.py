@@ -83,7 +83,7 @@ async def test_a_signal_finishes_what_is_in_flight_and_exits_0(tmp_path: Path, n
         ended = await stopping
     assert ended.code == 0
     events = [json.loads(line)["event"] for line in ended.err.splitlines()]
-    assert "reload_not_supported" in events
+    assert "reloaded" in events
     assert events[-1] == "stopped"
     assert "drain_cut_short" not in events
     assert not (tmp_path / "s").exists()

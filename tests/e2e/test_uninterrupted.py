@@ -159,7 +159,11 @@ async def test_an_outage_a_rotation_a_kill_and_a_stop_are_not_noticed(
     first, second = await world.add_key(user), await world.add_key(user)
     folder = tmp_path / "key"
     identities = {"default": {"keys": [keys.projected(folder, first)]}}
-    settings = {"iam": {"url": world.url}, "identities": identities, "validation": {"every": EVERY}}
+    settings: dict[str, Any] = {
+        "iam": {"url": world.url},
+        "identities": identities,
+        "validation": {"every": EVERY},
+    }
     async with Daemon(tmp_path / "broker", **settings) as daemon:
         assert (await daemon.client.token(wait=10)).status == 200
         async with watching(daemon, world, ["default"]) as watchers:
