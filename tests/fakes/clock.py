@@ -31,6 +31,7 @@ class FakeClock:
         alarm = asyncio.get_running_loop().create_future()
         self._alarms.append((until, alarm))
         await asyncio.wait([asyncio.ensure_future(change), alarm], return_when=asyncio.FIRST_COMPLETED)
+        alarm.cancel()  # whoever was woken waits no more
 
     @property
     def waiting(self) -> int:
