@@ -24,7 +24,7 @@ A fault is NAME or NAME=VALUE, then options after a colon, with commas between:
   half, wrong-json, not-object, oversized
   no-token, no-expiry, bad-expiry, expiry-before-issue
 
-Each takes times=N, on=issue|validate|projects|any, key=ID.
+Each takes times=N, on=issue|validate|projects|key|any, key=ID.
 
 While it runs, curl http://127.0.0.1:PORT/_fake/ shows how to change faults, keys, roles and users.
 

@@ -107,7 +107,7 @@ class Keeper:
             flying = lease.in_flight(self.lease)
             wake = until if flying else self.next_try(now, min_ttl)
             if now >= until or (wake >= until and not flying):
-                raise self.refusal(now)
+                raise self.refusal(now, min_ttl)
             await self.clock.wait(self._changed, wake)
 
     def reported(self, digest: str) -> None:
@@ -140,10 +140,10 @@ class Keeper:
             lease.next_issue(self.lease, now, min_ttl), self._setting.allowance.ready_at(now, self.lease)
         )
 
-    def refusal(self, now: float) -> Refusal:
-        """Why there is no token now, or none that lives long enough, and when to come back."""
+    def refusal(self, now: float, min_ttl: float = 0.0) -> Refusal:
+        """Why there is no token now, or none that lives `min_ttl` seconds, and when to come back."""
         trouble = self.lease.trouble
-        pause = max(1.0, self.next_try(now) - now)
+        pause = max(1.0, self.next_try(now, min_ttl) - now)
         if lease.servable(self.lease, now) is not None:
             why = trouble.detail if trouble and trouble.count else "a longer one is on its way"
             return Refusal(Code.MIN_TTL_UNAVAILABLE, f"the token at hand ends too soon: {why}", pause)

@@ -187,6 +187,7 @@ async def test_lists_health_metrics_and_the_description(tmp_path: Path, figures:
         document = (await curl(f"{base}/openapi.json", {})).tree
         validate(document)
         told = {}
+        assert document["paths"].pop("/v1/identities/{name}/rejections").keys() == {"post"}
         for path, methods in document["paths"].items():
             for name, wanted in (("default", 200), ("nowhere", None)):
                 reply = await by_aiohttp(f"{base}{path.replace('{name}', name)}", METADATA)

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -83,20 +83,6 @@ class Books:
 
     def tell(self, reason: str, uid: int | None, listener: str, route: str, now: float) -> None:
         self.told.append((reason, uid, listener, route, now))
-
-
-class Clock(FakeClock):
-    """One whose `waiting` leaves out those whose change has come, as when the disk was quick."""
-
-    async def wait(self, change: Awaitable[object], until: float) -> None:
-        if self.at >= until:
-            return
-        alarm = asyncio.get_running_loop().create_future()
-        self._alarms.append((until, alarm))
-        try:
-            await asyncio.wait([asyncio.ensure_future(change), alarm], return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            alarm.cancel()
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +179,7 @@ async def house(
 
     Each has a key of its own name, with `standby` a second one. Nothing is validated unless `validation` says so.
     """
-    clock = Clock()
+    clock = FakeClock()
     issuers = {name: FakeIssuer(clock) for name in names}
     stores = {name: FakeStore() for name in names}
     setting = Setting(clock, "host", Allowance(clock.now()), lambda: 0.5, observers, validation=validation)

@@ -17,12 +17,11 @@ async def test_ready_only_when_every_identity_is_and_who_is_not_says_why(tmp_pat
             "ready": False,
             "draining": False,
             "identities": {
-                "a": {"ready": True, "state": "fresh", "degraded": [], "reasons": []},
+                "a": {"ready": True, "state": "fresh", "degraded": []},
                 "b": {
                     "ready": False,
                     "state": "empty",
                     "degraded": [],
-                    "reasons": [],
                     "reason": "not_ready",
                     "detail": "the first token is on its way; try again shortly",
                 },
@@ -53,7 +52,6 @@ async def test_degraded_is_ready_and_empty_is_not_each_with_its_reason(
                 "ready": True,
                 "state": "critical",
                 "degraded": [code],
-                "reasons": [{"code": code, "detail": f"it is {fault}"}],
             },
         )
         await broker.clock.advance(8)
