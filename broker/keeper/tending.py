@@ -2,12 +2,16 @@
 
 from datetime import datetime
 
+import structlog
+
 from broker.core import degraded
 from broker.core.degraded import Reason
 from broker.core.errors import Fault
 from broker.core.keys import KeyRecord, Standing
 from broker.keeper import health
 from broker.keeper.keeper import Keeper
+
+_log = structlog.get_logger()
 
 # Reading a key costs a few system calls; a second look at a rejected one is worth them each second.
 LOOK_EVERY = 5.0  # seconds
@@ -20,6 +24,7 @@ class Tending:
     def __init__(self, keeper: Keeper) -> None:
         self._keeper = keeper
         self._look_at = 0.0
+        self._skewed = False  # and told
 
     def tick(self, now: float) -> None:
         """Once a second."""
@@ -32,6 +37,19 @@ class Tending:
             keeper.health.ask(record.ref)
             keeper.health.tell(record.ref, record.place.name.lower(), configured_end(keeper, record))
         keeper.remembrance.tick()
+        self._tell_skew()
+
+    def _tell_skew(self) -> None:
+        """Once, until the clocks agree again."""
+        skewed = Reason.CLOCK_SKEW in reasons(self._keeper)
+        if skewed and not self._skewed and self._keeper.skew is not None:
+            _log.warning(
+                "clock_skew",
+                identity=self._keeper.lease.identity,
+                seconds=round(self._keeper.skew.total_seconds()),
+                detail="tokens do not suffer, logs and other programs do; set this host's clock, as by NTP",
+            )
+        self._skewed = skewed
 
 
 def key_risks(keeper: Keeper, record: KeyRecord) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 
 import pytest
+from structlog.testing import capture_logs
 
 from broker.core.degraded import Reason
 from broker.core.errors import Fault, IamError
@@ -333,3 +334,13 @@ async def test_a_clock_that_is_off_is_said(make):
     await started(watched)
     watched.keeper.skew = timedelta(seconds=-31)
     assert tending.reasons(watched.keeper) == (Reason.CLOCK_SKEW,)
+
+
+async def test_a_clock_that_is_off_is_told_once(make):
+    watched = make()
+    await started(watched)
+    with capture_logs() as told:
+        for minutes in (5, 5, 0, 5):
+            watched.keeper.skew = timedelta(minutes=minutes)
+            await watched.tick(1)
+    assert [line["seconds"] for line in told if line["event"] == "clock_skew"] == [300, 300]
