@@ -1,0 +1,1 @@
+"""What is measured about the broker: each folder is one command that prints a table."""

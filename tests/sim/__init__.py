@@ -1,0 +1,1 @@
+"""The simulation is tested where it could fool its reader."""
