@@ -3,10 +3,14 @@
 import asyncio
 from collections.abc import Iterator, Mapping
 
+import structlog
+
 from broker.core import lease
 from broker.core.ports import Clock
 from broker.keeper.keeper import Keeper
 from broker.keeper.tending import Tending
+
+_log = structlog.get_logger()
 
 
 class Keyring:
@@ -45,7 +49,11 @@ class Keyring:
             return -lease.phase(kept, now), kept.trouble.next_try if kept.trouble else 0.0
 
         for name, _ in sorted(self._keepers.items(), key=urgency):
-            self._tending[name].tick(now)
+            try:
+                self._tending[name].tick(now)
+            except Exception:  # noqa: BLE001
+                # One identity's defect must not cost the others their tick.
+                _log.exception("tick_defect", identity=name)
 
     def woke(self) -> None:
         """The machine has slept: every token is looked at anew."""

@@ -94,3 +94,15 @@ async def test_l6_who_has_nothing_goes_first():
     await settle()
     assert [ring.issuers[name].asked for name in names[20:]] == [1] * 5
     await ring.ring.aclose()
+
+
+async def test_l12_a_defect_in_one_tick_costs_the_others_nothing(monkeypatch):
+    ring = Ring("a-broken", "well")
+
+    def broken(_min_ttl: float = 0.0) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(ring.ring["a-broken"], "observe", broken)
+    await ring.tick()
+    assert ring.issuers["well"].calls
+    await ring.ring.aclose()
