@@ -7,7 +7,7 @@ BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format keystone lock clean
+.PHONY: help demo test check format sim keystone lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -31,6 +31,9 @@ check: .venv/dev.stamp ## format, lint, types, architecture, and the tests that 
 format: .venv/dev.stamp ## put the code into its form
 	@$(BIN)/ruff check --quiet --fix
 	@$(BIN)/ruff format --quiet
+
+sim: .venv/dev.stamp ## a week of trouble and a fleet's restart in simulated time, beside two other strategies: about a minute; ARGS=--json
+	@$(BIN)/python -m bench.sim $(ARGS)
 
 keystone: ## install the real Keystone that the tests talk to, in a venv of its own
 	@$(PYTHON) tests/keystone/install.py
