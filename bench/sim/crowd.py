@@ -43,9 +43,9 @@ class Crowd:
             for client in self._wheel.pop(second, ()):
                 self._wheel[second + self._pause()].append(client)
                 if self._strategy.ready(client):  # nearly always, and then a task would be wasted
-                    await self._get(client)
+                    self._use(client, await self._strategy.get(client), 0.0)
                 else:
-                    getting = asyncio.create_task(self._get(client))
+                    getting = asyncio.create_task(self._wait(client))
                     self._getting.add(getting)
                     getting.add_done_callback(self._getting.discard)
         await asyncio.gather(*self._getting)
@@ -53,14 +53,18 @@ class Crowd:
     def _pause(self) -> int:
         return max(1, round(self._interval * (1 + _JITTER * (2 * self._random.random() - 1))))
 
-    async def _get(self, client: int) -> None:
+    async def _wait(self, client: int) -> None:
         asked_at = self._host.clock.now()
         text = await self._strategy.get(client)
-        waited = self._host.clock.now() - asked_at
+        # What was known of a token at the beginning of this second may not hold any more.
+        self._lives.clear()
+        self._use(client, text, self._host.clock.now() - asked_at)
+
+    def _use(self, client: int, text: str | None, waited: float) -> None:
         if text is None:
             self.ledger.turned_away(waited)
             return
-        death = self._death(text) if waited == 0 else self._host.iam.death(text)
+        death = self._death(text)
         self.ledger.used(death, waited)
         if death is not None:
             self._strategy.refused(client, text)

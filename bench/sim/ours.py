@@ -5,6 +5,7 @@ What is not here is what surrounds them: HTTP, proof of callers, the sealed file
 
 import asyncio
 import random
+from collections.abc import Coroutine
 from dataclasses import dataclass
 
 from bench.sim.clock import SimClock
@@ -18,6 +19,7 @@ from broker.core.secret import Secret
 from broker.keeper.keeper import Keeper
 from broker.keeper.keyring import Keyring
 from broker.keeper.places import KeyPlace
+from broker.keeper.reporting import report
 from broker.keeper.setting import Allowance, Setting, Validation
 
 _IDENTITY = "default"
@@ -90,7 +92,9 @@ class ThisBroker:
 
     def ready(self, client: int) -> bool:  # noqa: ARG002
         process = self._process
-        return process is not None and lease.servable(process.keeper.lease, self._host.clock.now()) is not None
+        return (
+            process is not None and lease.servable(process.keeper.lease, self._host.clock.now()) is not None
+        )
 
     async def get(self, client: int) -> str | None:  # noqa: ARG002
         until = self._host.clock.now() + PATIENCE
@@ -103,7 +107,7 @@ class ThisBroker:
     def refused(self, client: int, text: str) -> None:  # noqa: ARG002
         if self._reporting and self._process is not None:
             until = self._host.clock.now() + PATIENCE
-            self._spawn(self._process.keeper.report(Secret(text).sha256(), until))
+            self._spawn(report(self._process.keeper, Secret(text).sha256(), until))
 
     async def restart(self) -> None:
         process, self._process = await self._running(), None
@@ -142,8 +146,8 @@ class ThisBroker:
             due, suspended = clock.now() + _TICK, clock.suspended()
             process.keyring.observe()
 
-    def _spawn(self, work: object) -> None:
-        task = asyncio.ensure_future(work)  # type: ignore[call-overload]
+    def _spawn(self, work: Coroutine[object, object, object]) -> None:
+        task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

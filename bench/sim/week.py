@@ -5,10 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bench.sim.clock import SimClock
+from bench.sim.crowd import Crowd
 from bench.sim.iam import Iam
 from bench.sim.ledger import Ledger
 from bench.sim.strategy import Host, KeyFile, Strategy
-from bench.sim.crowd import Crowd
 
 HOUR = 3600.0
 RESTARTS = 50
@@ -50,7 +50,7 @@ class Plan:
 
     hours: float = 168.0
     clients: int = 500
-    interval: int = 60  # seconds between two GETs of a client
+    interval: int = 120  # seconds between two GETs of a client
     events: Events = WEEK
     seed: int = 1
 
@@ -75,7 +75,7 @@ async def week(make: Callable[[Host], Strategy], plan: Plan, tell: Callable[[str
     crowd = Crowd(host, strategy, plan.interval, min(12.0, plan.hours / 4) * HOUR)
     busy = asyncio.create_task(crowd.run(plan.hours * HOUR))
     world = _World(host, strategy)
-    for hour, event in plan.events:
+    for hour, event in (planned for planned in plan.events if planned[0] < plan.hours):
         await clock.until(hour * HOUR)
         tell(f"hour {hour:g}: {event}")
         await world.happen(event)
