@@ -12,8 +12,8 @@ from broker.core.watch import Method
 
 # What is left to tokens when lives are only checked, as after a wake-up, where all are checked at once; and what is
 # left to both when somebody would only like to know something.
-_ISSUES_FIRST = 10
-_CHECKS_FIRST = 15
+_ISSUES_FIRST = 5
+_CHECKS_FIRST = 12
 
 
 class Observer(Protocol):

@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.keystone]
 
 # Seconds between validations: four identities of one broker stay below the one request a second that all may ask.
 EVERY = 5.0
-GAP = EVERY + 1.5  # with what the re-check after a death and a busy machine take
+GAP = EVERY + 2.5  # with what the re-check after a death and a busy machine take
 
 
 async def degraded(daemon: Daemon, name: str) -> list[str]:
