@@ -65,8 +65,7 @@ def _of_token(lease: Lease) -> Iterator[Reason]:
 
 
 def _in_use(lease: Lease, standby: KeyRecord) -> bool:
-    primary = keys.at(lease.keys, Place.PRIMARY)
-    return standby.ref == lease.watch.key and (primary is None or primary.ref != standby.ref)
+    return standby.generation == lease.using
 
 
 def _reason(trouble: Trouble) -> Reason:

@@ -24,6 +24,7 @@ from broker.core.keys import KeyRecord, Keys, Place
 from broker.core.lease import MOVES, IllegalMove, Lease, Move, phase, servable
 from broker.core.model import Held, Named
 from broker.core.reports import Reaction
+from broker.core.timing import Phase
 from broker.core.trouble import Trouble
 from broker.core.watch import Watch
 
@@ -42,8 +43,8 @@ def apply(lease: Lease, event: Event) -> Lease:
             return _issued(lease, event)
         case Failed():
             return _failed(lease, event)
-        case Expired():
-            return replace(_moved(lease, Move.EXPIRED), held=None)
+        case Expired(at):
+            return _without(_moved(lease, Move.EXPIRED), at)
         case KeyChanged() | KeyReverted() | KeyDropped():
             return _with_keys(lease, _rekeyed(lease.keys, event), event.at)
         case Checking() | KeyAsked() | Woke():
@@ -74,35 +75,41 @@ def _issued(lease: Lease, event: Issued) -> Lease:
         return _despaired(
             _moved(lease, Move.DROPPED), keys.foreign(lease.keys, record, event.at, detail), event.at
         )
-    ends = record.ref == lease.watch.key and _gains_nothing(lease.held, event.held)
+    ends = record.generation == lease.using and _gains_nothing(lease.held, event.held)
     known = keys.proven(lease.keys, record, event.at, ends=ends)
     if not _adopted(lease, record, event.at):
         return replace(_moved(lease, Move.PROVEN), keys=known, trouble=None)
+    roles = frozenset(role.id for role in token.roles)
     watched = watch.renewed(lease.watch, event.at, record.ref, event.draw, access_rules=token.access_rules)
+    watched = watch.remembered(watched, {known_key.ref for known_key in known})
+    if watched.drifted == roles:
+        watched = replace(watched, drifted=None)  # it has what was missed; losing it again is news
     after = replace(
         _moved(lease, Move.ISSUED),
         held=event.held,
         keys=known,
         trouble=None,
         lifetime=event.held.span.lifetime,
-        wanted=False,
+        # What was asked for after this request had left is still to come.
+        wanted=lease.wanted and lease.wanted_at > event.held.span.sent_at,
+        using=record.generation,
         project=token.project.id,
         watch=watched,
     )
-    return _with_roles(after, frozenset(role.id for role in token.roles))
+    return _with_roles(after, roles)
 
 
 def _adopted(lease: Lease, record: KeyRecord, now: float) -> bool:
     """Whether the token of this key takes the place of what is held: not that of a standby that was only tried."""
     if lease.wanted or servable(lease, now) is None or record.place is Place.PRIMARY:
         return True
-    using = next((other for other in lease.keys if other.settled and other.ref == lease.watch.key), None)
+    using = None if lease.using is None else keys.find(lease.keys, lease.using)
     return using is None or using.place is record.place or not using.hopeful or using.ends
 
 
 def _gains_nothing(before: Held | None, after: Held) -> bool:
     """Whether a later token ends when the earlier one did: with its key."""
-    if before is None:
+    if before is None or before.token.expires_at != after.token.expires_at:
         return False
     apart = after.span.sent_at - before.span.sent_at
     return apart >= _TELLING and after.span.deadline - before.span.deadline < apart / 2
@@ -125,9 +132,11 @@ def _failed(lease: Lease, event: Failed) -> Lease:
 def _despaired(lease: Lease, known: Keys, now: float) -> Lease:
     """With these keys: in trouble if nothing is to be hoped from any of them."""
     lease = replace(lease, keys=known)
+    if lease.trouble is not None and lease.trouble.fault is not Fault.REJECTED:
+        lease = replace(lease, trouble=None)  # IAM answers
     if any(record.hopeful for record in known):
         return lease
-    first = keys.preferred(known)[0]
+    first = next(record for record in keys.preferred(known) if record.detail)
     before = lease.trouble if lease.trouble and lease.trouble.fault is Fault.REJECTED else None
     since = lease.trouble.since if lease.trouble else now
     count = before.count + 1 if before else 1
@@ -170,26 +179,53 @@ def _checked(lease: Lease, event: Alive | Unchecked) -> Lease:
         return lease
     match event:
         case Alive(at, digest, by, roles, draw):
-            heard = reports.found_valid(lease.reports, digest)
+            heard = reports.found_valid(lease.reports, digest, lease.watch.left_at)
             lease = replace(lease, watch=watch.alive(lease.watch, at, by, draw), reports=heard)
-            return lease if roles is None else _drifted(_with_roles(lease, roles), held, roles)
+            lease = _relieved(lease, at)
+            return lease if roles is None else _drifted(_with_roles(lease, roles), held, roles, at)
         case Unchecked(_, by, failure, forbidden):
             refused = failure.fault is Fault.REJECTED
             if (refused or forbidden) and not watch.convicts(lease.watch, by):
                 return replace(lease, watch=watch.impossible(lease.watch, failure.at, by))
-            return _dead(lease, held) if refused else replace(lease, watch=watch.failed(lease.watch, failure))
+            return (
+                _dead(lease, held, failure.at)
+                if refused
+                else replace(lease, watch=watch.failed(lease.watch, failure))
+            )
 
 
-def _dead(lease: Lease, held: Held) -> Lease:
+def _dead(lease: Lease, held: Held, at: float) -> Lease:
     rejected = (*lease.rejected, held.token.digest)[-MOST_REJECTED:]
-    return replace(_moved(lease, Move.DIED), held=None, rejected=rejected, watch=watch.bereft(lease.watch))
+    moved = replace(_moved(lease, Move.DIED), rejected=rejected, watch=watch.bereft(lease.watch))
+    return _without(moved, at)
 
 
-def _drifted(lease: Lease, held: Held, roles: frozenset[str]) -> Lease:
+def _without(lease: Lease, at: float) -> Lease:
+    """With no token at hand: whoever had hours to live could wait for longer than whoever has nothing."""
+    now, longest = lease.trouble, at + budget.LONGEST_PAUSE[Phase.EXPIRED]
+    if now is not None and now.fault is not Fault.THROTTLED:
+        now = replace(now, next_try=min(now.next_try, longest))
+    return replace(lease, held=None, trouble=now)
+
+
+def _relieved(lease: Lease, at: float) -> Lease:
+    """IAM answers: what it was in trouble with when nothing was urgent is over."""
+    now = lease.trouble
+    idle = phase(lease, at) is Phase.FRESH and not lease.wanted
+    if now is None or now.fault is Fault.REJECTED or now.next_try > at or not idle:
+        return lease
+    return replace(lease, trouble=None)
+
+
+def _drifted(lease: Lease, held: Held, roles: frozenset[str], at: float) -> Lease:
     """A token whose roles have changed is replaced, once for each set of roles."""
     if roles == {role.id for role in held.token.roles} or roles == lease.watch.drifted:
         return lease
-    return replace(lease, wanted=True, watch=replace(lease.watch, drifted=roles))
+    return _wanting(replace(lease, watch=replace(lease.watch, drifted=roles)), at)
+
+
+def _wanting(lease: Lease, at: float) -> Lease:
+    return replace(lease, wanted=True, wanted_at=at)
 
 
 def _with_roles(lease: Lease, roles: frozenset[str]) -> Lease:
@@ -209,4 +245,4 @@ def _reported(lease: Lease, event: Reported) -> Lease:
     lease = replace(lease, reports=heard)
     if reaction is Reaction.VALIDATE:
         return replace(lease, watch=watch.hurried(lease.watch, event.at))
-    return replace(lease, wanted=True) if reaction is Reaction.REISSUE else lease
+    return _wanting(lease, event.at) if reaction is Reaction.REISSUE else lease

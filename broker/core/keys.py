@@ -104,10 +104,10 @@ def ready_at(keys: Keys, now: float, *, lively: bool) -> float:
     return min((record.usable_at(now) for record in _useful(keys, lively=lively)), default=NEVER)
 
 
-def to_try(keys: Keys, now: float, using: str | None) -> KeyRecord | None:
-    """The key to be tried beside the one in use, which is named by its ref."""
+def to_try(keys: Keys, now: float, using: int | None) -> KeyRecord | None:
+    """The key to be tried beside the one in use, which is named by its generation."""
     for record in _useful(keys, lively=True):
-        in_use = record.settled and record.ref == using
+        in_use = record.generation == using
         proven = record.standing is Standing.GOOD and now < record.proven_at + PROOF_EVERY
         # A primary that is good and yet not in use is to be used again.
         content = proven and record.place is not Place.PRIMARY

@@ -97,6 +97,8 @@ class Lease:
     trouble: Trouble | None = None
     lifetime: float | None = None  # of the last token: the pace for the next
     wanted: bool = False  # a new token, though the one at hand is good
+    wanted_at: float = 0.0
+    using: int | None = None  # generation of the key that the token at hand came with
     project: str | None = None  # id; every token must be of it
     roles: tuple[Named, ...] = ()  # all that a token of this identity has had
     lost: tuple[Named, ...] = ()  # those of them that it has no more
@@ -132,6 +134,7 @@ def restored(empty: Lease, held: Held, key: str, now: float) -> Lease:
         empty,
         state=State.HELD,
         held=held,
+        using=next((record.generation for record in keys.preferred(empty.keys) if record.ref == key), None),
         lifetime=held.span.lifetime,
         project=token.project.id,
         roles=token.roles,
@@ -188,7 +191,7 @@ def key_to_ask(lease: Lease, now: float, min_ttl: float = 0.0) -> KeyRecord | No
         return keys.to_issue(lease.keys, now, lively=_lively(lease, now)) if ready else None
     if _allowed_at(lease, now, TRIAL_RESERVE) > now:
         return None
-    return keys.to_try(lease.keys, now, lease.watch.key)
+    return keys.to_try(lease.keys, now, lease.using)
 
 
 def next_issue(lease: Lease, now: float, min_ttl: float = 0.0) -> float:

@@ -35,6 +35,7 @@ class Reports:
     """The reports of the last window, and the reissues that were forced before."""
 
     until: float = float("-inf")  # when the window ends
+    since: float = float("-inf")  # when it began
     asked: str = ""  # digest of the token that was validated for it
     valid: str = ""  # digest of the token that was found valid in it
     spent: bool = False  # its reissue
@@ -45,7 +46,7 @@ class Reports:
 def react(reports: Reports, at: float, digest: str, *, can_validate: bool) -> tuple[Reports, Reaction]:
     """What to do for a report, and what is remembered of it."""
     if at >= reports.until:
-        reports = replace(reports, until=at + WINDOW, asked=digest, valid="", spent=False)
+        reports = replace(reports, since=at, until=at + WINDOW, asked=digest, valid="", spent=False)
         if can_validate:
             return reports, Reaction.VALIDATE
     elif can_validate and reports.valid != digest:
@@ -58,6 +59,7 @@ def react(reports: Reports, at: float, digest: str, *, can_validate: bool) -> tu
     return replace(reports, spent=True, forced=forced, next_forced=at + wait), Reaction.REISSUE
 
 
-def found_valid(reports: Reports, digest: str) -> Reports:
-    """A validation says that this token lives."""
-    return replace(reports, valid=digest) if digest == reports.asked else reports
+def found_valid(reports: Reports, digest: str, left_at: float) -> Reports:
+    """A validation that left at this moment says that this token lives; one from before the report says nothing."""
+    heard = digest == reports.asked and left_at >= reports.since
+    return replace(reports, valid=digest) if heard else reports

@@ -8,12 +8,13 @@
   that replaces a dead one: Keystone may have killed it with the same stroke.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from broker.core import budget, trouble
 from broker.core.budget import Bucket
+from broker.core.errors import Fault
 from broker.core.timing import Phase
 from broker.core.trouble import Failure, Trouble
 
@@ -44,6 +45,7 @@ class Watch:
     exempt: bool = False  # the token's key has access rules
     due_at: float = NEVER
     flying: bool = False
+    left_at: float = -NEVER  # when the last validation left
     deaths: int = 0  # tokens found dead since one was last found alive
     trouble: Trouble | None = None
     drifted: frozenset[str] | None = None  # the roles for which a new token was asked for last
@@ -81,7 +83,8 @@ def next_check(watch: Watch, now: float) -> float:
     """The earliest moment at which the token at hand may be validated; NEVER where it cannot be."""
     if watch.flying or method(watch) is None:
         return NEVER
-    return max(watch.due_at, watch.bucket.ready_at(now, pace(watch)))
+    told = watch.trouble.next_try if watch.trouble and watch.trouble.fault is Fault.THROTTLED else now
+    return max(watch.due_at, told, watch.bucket.ready_at(now, pace(watch)))
 
 
 def spare_at(watch: Watch, now: float) -> float:
@@ -91,12 +94,18 @@ def spare_at(watch: Watch, now: float) -> float:
 
 def started(watch: Watch, at: float) -> Watch:
     """A validation leaves."""
-    return replace(spent(watch, at), flying=True)
+    # What comes to hurry it from now on asks for another.
+    return replace(spent(watch, at), flying=True, left_at=at, due_at=NEVER)
 
 
 def spent(watch: Watch, at: float) -> Watch:
     """Something was asked of IAM out of the budget of validations."""
     return replace(watch, bucket=watch.bucket.taken(at, pace(watch)))
+
+
+def remembered(watch: Watch, keys: Collection[str]) -> Watch:
+    """With the evidence for these keys alone."""
+    return replace(watch, evidence=frozenset((key, by) for key, by in watch.evidence if key in keys))
 
 
 def landed(watch: Watch) -> Watch:
@@ -128,7 +137,7 @@ def alive(watch: Watch, at: float, by: Method, draw: float) -> Watch:
     return replace(
         watch,
         evidence=watch.evidence | {(watch.key, by)},
-        due_at=at + _interval(watch, draw),
+        due_at=min(watch.due_at, at + _interval(watch, draw)),
         deaths=0,
         trouble=None,
     )

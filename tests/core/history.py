@@ -47,6 +47,7 @@ class Written:
     life: float
     key: str
     project: str
+    generation: int = 0
 
     def good(self, now: float) -> bool:
         return now < self.sent + self.life - 1
@@ -136,7 +137,7 @@ class History(RuleBasedStateMachine):
 
     def judge_start(self, record: keys.KeyRecord, min_ttl: float) -> None:
         """A fresh token is not refreshed; other keys may be tried while it is."""
-        in_use = record.settled and self.good is not None and record.ref == self.good.key
+        in_use = self.good is not None and record.generation == self.good.generation
         if in_use and self.good is not None and not self.lease.wanted:
             # Who asks for half a life is short of it one second, the floor, before half of it is over.
             early = 1.0 if 0 < min_ttl <= self.good.life / 2 else 0.0
@@ -163,7 +164,7 @@ class History(RuleBasedStateMachine):
         self.issued += 1
         key = self.refs[generation][1] if generation in self.refs else "gone"
         project = "p2" if key.startswith("foreign") else HOME
-        new = Written(f"token-{self.issued}", sent, life, key, project)
+        new = Written(f"token-{self.issued}", sent, life, key, project, generation)
         before, held = self.lease, Held(token(new.name, given, project), span(sent, life, draw))
         self.lease = apply(self.lease, Issued(self.now, generation, held, draw))
         self.judge_issue(before, generation, new)
@@ -328,6 +329,8 @@ class History(RuleBasedStateMachine):
             self.good = None
         self.lease, self.flight, self.check, self.not_before = again, None, None, 0.0
         self.refs = {1: (Place.PRIMARY, now[Place.PRIMARY]), 2: (Place.STANDBY, now[Place.STANDBY])}
+        if self.good is not None:
+            self.good = replace(self.good, generation=again.using or 0)
         self.keys_read = max(self.keys_read, 2)
         self.home = again.project
         self.deaths = 0

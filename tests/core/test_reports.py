@@ -12,7 +12,7 @@ def walk(*reports: tuple[float, str], valid: bool = True, can: bool = True) -> l
         kept, reaction = react(kept, at, digest, can_validate=can)
         reactions.append(reaction)
         if reaction is Reaction.VALIDATE and valid:
-            kept = found_valid(kept, digest)
+            kept = found_valid(kept, digest, at)
     return reactions
 
 

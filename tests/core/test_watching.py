@@ -146,7 +146,7 @@ def test_a_standby_is_proven_at_start_and_daily_and_its_token_not_used():
     proven = issued(kept, 2)
     assert proven.held == kept.held
     assert lease.key_to_ask(proven, 20.0) is None
-    later = keys.to_try(proven.keys, 10.0 + 86400.0, "key-1")
+    later = keys.to_try(proven.keys, 10.0 + 86400.0, 1)
     assert later is not None
     assert later.place is Place.STANDBY
 
@@ -180,7 +180,7 @@ def test_a_key_of_another_project_is_refused_for_good():
     assert kept.held is not None
     assert kept.held.token.project.id == "p1"
     assert reasons(kept) == (Reason.KEY_PROJECT_MISMATCH,)
-    assert keys.to_try(kept.keys, 1e9, "key-1") is None
+    assert keys.to_try(kept.keys, 1e9, 1) is None
 
 
 def test_a_token_that_ends_with_its_key_is_not_refreshed_in_a_loop():
