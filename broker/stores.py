@@ -1,5 +1,6 @@
 """The cache of a running broker: where it lies, and a store for each identity in it."""
 
+import asyncio
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -42,21 +43,29 @@ class Stores:
         return Total(TotalStore(self.folder, iam_url, self.clock, self.boot))
 
 
-@dataclass(frozen=True, slots=True)
 class Total:
     """The common budget; what cannot be kept of it is told by each identity's own store."""
 
-    store: TotalStore | None
+    def __init__(self, store: TotalStore | None) -> None:
+        self._store = store
+        self._newest: Bucket | None = None
+        self._kept: Bucket | None = None
+        self._turn = asyncio.Lock()
 
     async def load(self) -> Bucket | None:
         """What was left before the restart; None: nothing was spent."""
-        return None if self.store is None else await self.store.load()
+        return None if self._store is None else await self._store.load()
 
     async def keep(self, left: Bucket) -> None:
-        """Remember what is left, where that can be done."""
-        if self.store is not None:
+        """Remember what is left, where that can be done: of many who ask at once the newest is written, once."""
+        self._newest = left
+        async with self._turn:
+            if self._store is None or self._newest is self._kept:
+                return
+            newest = self._newest
             try:
-                await self.store.keep(left)
+                await self._store.keep(newest)
+                self._kept = newest
             except StoreError as error:
                 _log.debug("total_not_kept", detail=str(error))
 

@@ -16,7 +16,7 @@ TOTAL_BURST = 20
 TOTAL_EVERY = 1.0
 # So much of the common burst is left to identities that are not in trouble, or many failing ones would use up what a
 # good one needs for its next token (L12).
-TOTAL_RESERVE = 5
+TOTAL_RESERVE = 8
 
 # The longest pause between two attempts, in seconds, by what the workloads have left. A refresh that is only due has
 # hours of grace; without a token, people are waiting.

@@ -35,7 +35,7 @@ from broker.core.ports import Issuer, Store
 from broker.core.watch import Method
 from broker.keeper.flights import Flights
 from broker.keeper.health import Health
-from broker.keeper.places import KeyPlace, Places
+from broker.keeper.places import KeyPlace, Places, openers
 from broker.keeper.remembrance import Remembrance
 from broker.keeper.setting import Setting
 
@@ -66,6 +66,8 @@ class Keeper:
         self._issuing: asyncio.Task[None] | None = None
         self._checking: asyncio.Task[None] | None = None
         self._looking: asyncio.Task[None] | None = None
+        self._keeping: asyncio.Task[None] | None = None
+        self._closed = False
         self.closing_at = float("inf")  # nobody waits beyond
         self._changed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -75,11 +77,20 @@ class Keeper:
         memory = await self._store.load(self._keys())
         self._take_up(budgets, memory)
 
-    def observe(self, min_ttl: float = 0.0) -> None:
-        """Do what the lease wants done now. Cheap, never blocks, never raises for the world's sake.
+    def observe(self) -> None:
+        """Do what the lease wants done now. Cheap, never blocks, never raises for the world's sake."""
+        self.renew()
+        now = self.clock.now()
+        if max(lease.next_check(self.lease, now), self._setting.allowance.check_ready_at(now)) <= now:
+            self._check(now)
+
+    def renew(self, min_ttl: float = 0.0) -> None:
+        """Ask for a token if one is due; whoever wants one does this, and leaves validations to the tick.
 
         `min_ttl` is the life, in seconds, that somebody asks for: it may have the refresh come early.
         """
+        if self._closed:
+            return
         now = self.clock.now()
         action = lease.decide(self.lease, now, min_ttl)
         if action is Action.EXPIRE:
@@ -87,8 +98,6 @@ class Keeper:
             action = lease.decide(self.lease, now, min_ttl)
         if action is Action.ISSUE and self._setting.allowance.ready_at(now, self.lease) <= now:
             self._issue(now, min_ttl)
-        if max(lease.next_check(self.lease, now), self._setting.allowance.check_ready_at(now)) <= now:
-            self._check(now)
 
     async def token(self, until: float, min_ttl: float = 0.0) -> Held:
         """A good token with `min_ttl` seconds to live, waited for until the clock reads `until`.
@@ -96,7 +105,7 @@ class Keeper:
         Raises Refusal with the reason otherwise.
         """
         while True:
-            self.observe(min_ttl)
+            self.renew(min_ttl)
             now, until = self.clock.now(), min(until, self.closing_at)
             held = lease.servable(self.lease, now)
             if held is not None and not lease.attainable(held, min_ttl):
@@ -153,7 +162,7 @@ class Keeper:
 
     def look_at_keys(self) -> None:
         """Look at the keys' sources again, in the background; another key is tried, and used if it works (L10)."""
-        if self._looking is None:
+        if self._looking is None and not self._closed:
             self._looking = asyncio.create_task(self._look())
 
     def rekey(self, places: Sequence[KeyPlace]) -> None:
@@ -165,8 +174,11 @@ class Keeper:
         self.look_at_keys()
 
     async def aclose(self) -> None:
-        """End what is under way and wait for its end."""
-        tasks = [task for task in (self._issuing, self._checking, self._looking) if task is not None]
+        """End what is under way and wait for its end; nothing begins any more."""
+        self._closed = True
+        tasks = [
+            task for task in (self._issuing, self._checking, self._looking, self._keeping) if task is not None
+        ]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, self.health.aclose(), self.remembrance.aclose(), return_exceptions=True)
@@ -178,10 +190,11 @@ class Keeper:
         kept = lease.new(self.lease.identity, now, self.places.settled(), over, issues)
         if memory is not None:
             kept = lease.remembering(kept, memory.evidence, memory.rejected)
-            if memory.reply is not None:
+            # Of a key that is not configured any more it may be another project's, or unwanted.
+            if memory.reply is not None and memory.key is not None and self.places.names(memory.key):
                 held = self._flights.held(memory.reply)
-                kept = lease.restored(kept, held, memory.key or "", now)
-                self.health.seen(memory.key or "", held.token)
+                kept = lease.restored(kept, held, memory.key, now)
+                self.health.seen(memory.key, held.token)
         before, self.lease = self.lease, kept
         self._told(before, now)
 
@@ -224,14 +237,27 @@ class Keeper:
         self.observe()
 
     async def _keep_budgets(self) -> None:
-        # What is spent is on disk before it is spent, or a crash would give it back.
-        await self.remembrance.keep_budgets(self.lease)
-        await self._setting.allowance.keep()
+        """What is spent is on disk before it is spent, or a crash would give it back; a hung disk is not waited for."""
+        until = self.clock.now() + _KEEPING
+        while self._keeping is not None and self.clock.now() < until:
+            await self.clock.wait(self._keeping, until)
+        if self._keeping is None:
+            self._keeping = asyncio.create_task(self._keep())
+            await self.clock.wait(self._keeping, until)
+
+    async def _keep(self) -> None:
+        try:
+            await asyncio.gather(self.remembrance.keep_budgets(self.lease), self._setting.allowance.keep())
+        except Exception:  # noqa: BLE001
+            # What cannot be kept must not hold up the request that follows.
+            _log.exception("store_defect", identity=self.lease.identity)
+        finally:
+            self._keeping = None
 
     async def _look(self) -> None:
         try:
             for place in self.places.all():
-                event = await self.places.look(place, self.lease.keys)
+                event = await self.places.look(place, lambda: self.lease.keys)
                 if event is not None:
                     self._become(event)
                     self.observe()
@@ -263,7 +289,7 @@ class Keeper:
     def _told(self, before: Lease, now: float) -> None:
         self.wake()
         self.remembrance.note(self.lease)
-        if _generations(before) != _generations(self.lease):
+        if openers(before.keys) != openers(self.lease.keys):
             self.remembrance.renew()
         for observer in self._setting.observers:
             try:
@@ -271,10 +297,6 @@ class Keeper:
             except Exception:  # noqa: BLE001
                 # News that cannot be told must not cost a lease.
                 _log.exception("observer_defect", identity=self.lease.identity)
-
-
-def _generations(kept: Lease) -> set[int]:
-    return {record.generation for record in kept.keys}
 
 
 def _too_long(held: Held) -> Refusal:

@@ -44,9 +44,10 @@ class Keyring:
         """
         now = self._clock.now()
 
-        def urgency(item: tuple[str, Keeper]) -> tuple[int, float]:
+        def urgency(item: tuple[str, Keeper]) -> tuple[int, float, float]:
             kept = item[1].lease
-            return -lease.phase(kept, now), kept.trouble.next_try if kept.trouble else 0.0
+            next_try = kept.trouble.next_try if kept.trouble else 0.0
+            return -lease.phase(kept, now), next_try, kept.watch.due_at
 
         for name, _ in sorted(self._keepers.items(), key=urgency):
             try:

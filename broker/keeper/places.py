@@ -5,7 +5,7 @@ changes nothing: the key that was read before stays.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,7 +14,7 @@ import structlog
 from broker.core import keys
 from broker.core.errors import ConfigError
 from broker.core.events import KeyChanged, KeyReverted
-from broker.core.keys import Keys, Place
+from broker.core.keys import Keys, Place, Standing
 from broker.core.model import AccessKey
 from broker.core.ports import Clock, KeySource
 
@@ -28,6 +28,11 @@ class KeyPlace:
     source: KeySource
     key: AccessKey | None  # None: it had no readable key
     expires_at: datetime | None = None  # the key's own end, where the configuration tells it
+
+
+def openers(known: Keys) -> tuple[int, ...]:
+    """The generations of the keys that are of this identity's project, as far as is known."""
+    return tuple(record.generation for record in known if record.standing is not Standing.FOREIGN)
 
 
 class Places:
@@ -58,8 +63,8 @@ class Places:
         return self._keys[generation]
 
     def wanted(self, known: Keys) -> tuple[AccessKey, ...]:
-        """The keys that a lease has, in order of preference."""
-        return tuple(self._keys[record.generation] for record in known if record.generation in self._keys)
+        """The keys that may open what is kept: a foreign one must not, or it would find another project's token."""
+        return tuple(self._keys[generation] for generation in openers(known) if generation in self._keys)
 
     def label(self, known: Keys, ref: str) -> str:
         """What people call the key of this ref, else the first one."""
@@ -71,11 +76,12 @@ class Places:
         self._sources = [place.source for place in places]
         self.expires_at = [place.expires_at for place in places]
 
-    async def look(self, place: Place, known: Keys) -> KeyChanged | KeyReverted | None:
+    async def look(self, place: Place, known_now: Callable[[], Keys]) -> KeyChanged | KeyReverted | None:
         """What has become of the key of this place; reads in a thread, one at a time."""
         key = await self._read(place)
         if key is None:
             return None
+        known = known_now()  # much may have happened meanwhile
         new, old = keys.at(known, place, new=True), keys.at(known, place)
         if new is not None and key == self._keys[new.generation]:
             return None
@@ -92,6 +98,8 @@ class Places:
         self._keys = {generation: key for generation, key in self._keys.items() if generation in left}
 
     async def _read(self, place: Place) -> AccessKey | None:
+        if place >= len(self._sources):
+            return None  # a reload has taken it away
         source = self._sources[place]
         try:
             key = await asyncio.to_thread(source.read)
@@ -99,7 +107,11 @@ class Places:
             self._tell(place, str(error))
             return None
         self._unreadable.discard(place)
-        return key
+        return key if self._sources[place : place + 1] == [source] else None
+
+    def names(self, ref: str) -> bool:
+        """Whether a key of this ref was read at start."""
+        return any(key.ref == ref for key in self._keys.values())
 
     def _tell(self, place: Place, problem: str) -> None:
         """Once, until it can be read again."""

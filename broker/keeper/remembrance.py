@@ -35,6 +35,7 @@ class Remembrance:
         self._noted: Memory | None = None  # not yet written
         self._last: Memory | None = None  # noted last, written or not
         self._again_at = 0.0
+        self._closed = False
         self._writer: asyncio.Task[None] | None = None
 
     def note(self, lease: Lease) -> None:
@@ -65,17 +66,15 @@ class Remembrance:
             await self._store.keep_budgets(Budgets(lease.bucket, lease.watch.bucket))
         except StoreError as error:
             self._failed(error)
-        except Exception:  # noqa: BLE001
-            # A defect here must not hold up the request that follows.
-            _log.exception("store_defect", identity=self._identity)
 
     async def aclose(self) -> None:
-        """Wait for what is being written; the store bounds that."""
+        """Wait for what is being written, which the store bounds; nothing is written any more."""
+        self._closed = True
         if self._writer is not None:
             await asyncio.gather(self._writer, return_exceptions=True)
 
     def _write(self) -> None:
-        if self._noted is not None and self._writer is None:
+        if self._noted is not None and self._writer is None and not self._closed:
             self._writer = asyncio.create_task(self._drain())
 
     async def _drain(self) -> None:

@@ -7,7 +7,18 @@ import pytest
 from broker.core import keys, lease, watch
 from broker.core.degraded import Reason, reasons
 from broker.core.errors import Fault
-from broker.core.events import Alive, Failed, Issued, KeyChanged, KeyReverted, Started, Unchecked
+from broker.core.events import (
+    Alive,
+    Checking,
+    Failed,
+    Issued,
+    KeyChanged,
+    KeyReverted,
+    Reported,
+    Started,
+    Unchecked,
+    Woke,
+)
 from broker.core.happening import apply
 from broker.core.keys import Place
 from broker.core.lease import Lease
@@ -202,3 +213,67 @@ def test_the_standby_takes_over_from_a_key_that_ends():
     taken = issued(kept, 2, name="of the standby", sent=900.0)
     assert taken.held is not None
     assert taken.held.token.value.reveal() == "of the standby"
+
+
+def test_what_comes_while_a_validation_is_under_way_asks_for_another():
+    """Its answer is older than the sleep, or the report."""
+    for event in (Woke(301.0), Reported(301.0, DIGEST)):
+        flying = apply(alive(holding()), Checking(300.0))
+        landed = apply(apply(flying, event), Alive(302.0, DIGEST, SELF, ROLES))
+        assert lease.next_check(landed, 302.0) <= 302.0
+        assert landed.reports.valid != DIGEST
+
+
+def test_a_role_that_goes_twice_is_missed_twice():
+    both, fewer = frozenset({"r1", "r2"}), frozenset({"r1"})
+    kept = issued(alive(holding(roles=("r1", "r2")), roles=fewer), 1)
+    back = Held(token("back", ("r1", "r2")), span(20.0, 43200.0, 0.5))
+    kept = apply(apply(kept, Started(20.0)), Issued(20.0, 1, back))
+    kept = apply(kept, Alive(30.0, token("back").digest, SELF, both))
+    assert not kept.wanted
+    assert apply(kept, Alive(40.0, token("back").digest, SELF, fewer)).wanted
+
+
+def test_a_token_that_was_asked_for_while_another_is_under_way_is_still_to_come():
+    """What is on its way left before the role went."""
+    flying = apply(holding(roles=("r1", "r2")), Started(10.0))
+    missed = apply(flying, Alive(11.0, DIGEST, SELF, ROLES))
+    old = Held(token("old", ("r1", "r2")), span(10.0, 43200.0, 0.5))
+    assert apply(missed, Issued(12.0, 1, old)).wanted
+
+
+def test_a_dead_token_does_not_leave_its_patience_behind():
+    kept = alive(holding())
+    for _ in range(12):
+        failed = Failed(1, failure(30_000.0, Fault.UNAVAILABLE, draw=0.99))
+        kept = apply(apply(kept, Started(30_000.0)), failed)
+    assert lease.next_issue(kept, 30_000.0) > 30_100.0
+    dead = apply(kept, Unchecked(DIGEST, SELF, failure(30_001.0, Fault.REJECTED)))
+    assert lease.next_issue(dead, 30_001.0) <= 30_031.0 + 30.0
+
+
+def test_what_iam_tells_to_wait_holds_for_validations_and_who_hurries_them():
+    told = apply(alive(holding()), Unchecked(DIGEST, SELF, failure(3.0, Fault.THROTTLED, retry_after=200.0)))
+    assert lease.next_check(apply(told, Woke(10.0)), 10.0) >= 203.0
+
+
+def test_iams_trouble_ends_when_iam_answers():
+    """A trial of the standby met an outage; the token at hand is fresh, and nothing is wrong any more."""
+    kept = apply(apply(alive(holding("key-1", "key-2")), Started(5.0)), Failed(2, failure(5.0)))
+    assert Reason.IAM_UNAVAILABLE in reasons(kept)
+    assert reasons(alive(kept, at=300.0)) == ()
+    assert reasons(rejected(kept, 2, at=300.0)) == (Reason.STANDBY_KEY_REJECTED,)
+
+
+def test_a_shorter_life_is_not_the_end_of_the_key():
+    """IAM gives an hour from now on where it gave twelve."""
+    kept = apply(apply(fresh(), Started(0.0)), Issued(0.0, 1, held("one", life=43200.0)))
+    short = Held(replace(token("two"), expires_at="2026-01-01T09:00:00.000000Z"), span(30_000.0, 3600.0, 0.5))
+    kept = apply(apply(kept, Started(30_000.0)), Issued(30_000.0, 1, short))
+    assert lease.decide(kept, 30_000.0 + 2500.0) is lease.Action.ISSUE
+
+
+def test_evidence_is_kept_for_the_keys_of_now_alone():
+    kept = alive(holding())
+    kept = issued(apply(kept, KeyChanged(5.0, Place.PRIMARY, 3, "key-3")), 3)
+    assert kept.watch.evidence == frozenset()

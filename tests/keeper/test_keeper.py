@@ -91,6 +91,7 @@ async def test_l5_a_due_token_is_served_while_its_successor_is_fetched(bench):
     await first
     await bench.clock.advance(80)
     assert await bench.ask() == "first"
+    await settle()
     assert bench.issuer.asked == 2
     bench.issuer.grant("second", life=100)
     await settle()

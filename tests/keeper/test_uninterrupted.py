@@ -8,11 +8,12 @@ import pytest
 from structlog.testing import capture_logs
 
 from broker.core.degraded import Reason
-from broker.core.errors import Fault, IamError
+from broker.core.errors import Fault, IamError, Refusal
 from broker.core.lease import servable
 from broker.core.model import KeyFacts, Named
 from broker.core.reports import Outcome
 from broker.keeper import tending
+from broker.keeper.places import KeyPlace
 from tests.core.builders import key
 from tests.fakes.clock import settle
 from tests.keeper.watched import Watched
@@ -344,3 +345,57 @@ async def test_a_clock_that_is_off_is_told_once(make):
             watched.keeper.skew = timedelta(minutes=minutes)
             await watched.tick(1)
     assert [line["seconds"] for line in told if line["event"] == "clock_skew"] == [300, 300]
+
+
+async def test_l10_after_a_restart_a_foreign_key_moves_the_identity_as_it_was_told(make):
+    watched = make()
+    await started(watched)
+    watched.sources[0].key = key("key-2")
+    await watched.look()
+    await watched.grant(project=Named("p2", "another"))
+    assert tending.reasons(watched.keeper) == (Reason.KEY_PROJECT_MISMATCH,)
+    assert watched.store.opens_with == ("key-1",)
+    await watched.restart()
+    watched.keeper.observe()
+    await watched.grant(project=Named("p2", "another"))
+    held = await watched.keeper.token(watched.clock.now())
+    assert held.token.project.id == "p2"
+    assert tending.reasons(watched.keeper) == ()
+
+
+async def test_a_closed_keeper_begins_nothing(make):
+    watched = make()
+    caller = asyncio.create_task(watched.keeper.token(watched.clock.now() + 30))
+    await settle()
+    watched.keeper.end(watched.clock.now())
+    await watched.keeper.aclose()
+    with pytest.raises(Refusal):
+        await caller
+    watched.keeper.observe()
+    watched.keeper.look_at_keys()
+    await settle()
+    assert watched.issuer.asked == 1
+
+
+async def test_a_hung_disk_costs_a_caller_no_more_than_a_moment(make):
+    watched = make()
+
+    async def hangs(_: object) -> None:
+        await asyncio.get_running_loop().create_future()
+
+    watched.store.keep_budgets = hangs
+    caller = asyncio.create_task(watched.keeper.token(watched.clock.now() + 1))
+    await settle()
+    await watched.clock.advance(0.26)
+    await watched.grant()
+    assert (await caller).token.value.reveal() == "token-1"
+
+
+async def test_a_place_that_a_reload_takes_away_during_a_look_is_gone(make):
+    watched = make("key-1", "key-2")
+    await started(watched)
+    watched.sources[1].key = key("key-3")
+    watched.keeper.look_at_keys()
+    watched.keeper.rekey([KeyPlace(watched.sources[0], key("key-1"))])
+    await watched.look()
+    assert [record.ref for record in watched.keeper.lease.keys] == ["key-1"]
