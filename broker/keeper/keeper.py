@@ -211,14 +211,19 @@ class Keeper:
         event = await self._flights.issue(record.generation, self.places.key(record.generation))
         if isinstance(event, Issued):
             self.health.seen(record.ref, event.held.token)
-            # A token that is paid for is on disk before it is handed out, or a crash loop would pay for it each time.
-            self.remembrance.note(apply(self.lease, event))
-            await self.remembrance.kept(self.clock.now() + _KEEPING)
+            await self._keep_first(event)
         self._issuing = None
         self._become(event)
         self.places.forget(self.lease.keys)
         # A rejected key gives way to the next within the same call.
         self.observe()
+
+    async def _keep_first(self, event: Issued) -> None:
+        """A first token is on disk before it is handed out, or a crash loop would pay for one at each start."""
+        now = self.clock.now()
+        if lease.servable(self.lease, now) is None:
+            self.remembrance.note(apply(self.lease, event))
+            await self.remembrance.kept(now + _KEEPING)
 
     def _check(self, now: float) -> None:
         held, by = lease.servable(self.lease, now), watch.method(self.lease.watch)

@@ -72,8 +72,7 @@ class Journal:
         if before.held is not None and after.held is None:
             _tell_end(log, before, after, story, now)
         trouble = after.trouble
-        # A count of 0 is old trouble that a new key has made hopeful, no failure.
-        if trouble is not None and trouble is not before.trouble and trouble.count:
+        if trouble is not None and _is_new(trouble, before.trouble):
             _tell_failure(log, story, trouble, after.held, now)
 
 
@@ -108,6 +107,12 @@ def _tell_end(
     else:
         story.emptied(now, PATIENCE)
         log.warning("token_dead", by=watch.method(before.watch))
+
+
+def _is_new(trouble: Trouble, before: Trouble | None) -> bool:
+    """A count of 0 is old trouble that a new key has made hopeful, no failure; nor is another time of the next try."""
+    same = before is not None and (before.fault, before.count) == (trouble.fault, trouble.count)
+    return trouble.count > 0 and not same
 
 
 def _tell_failure(
