@@ -36,13 +36,10 @@ from broker.core.watch import Method
 from broker.keeper.flights import Flights
 from broker.keeper.health import Health
 from broker.keeper.places import KeyPlace, Places, openers
-from broker.keeper.remembrance import Remembrance
+from broker.keeper.remembrance import KEEPING, BudgetKeeping, Remembrance
 from broker.keeper.setting import Setting
 
 _log = structlog.get_logger()
-
-# A disk may take so many seconds of a caller's time, no more; what is not kept by then is kept later.
-_KEEPING = 0.25
 
 
 class Keeper:
@@ -56,9 +53,7 @@ class Keeper:
         self.clock = setting.clock
         self._store = store
         self.places = Places(identity, places, setting.clock)
-        now, how = setting.clock.now(), setting.validation
-        over = watch.new(now, how.every, how.methods)
-        self.lease: Lease = lease.new(identity, now, self.places.settled(), over)
+        self.lease: Lease = begun(identity, self.places, setting, None)
         self.skew: timedelta | None = None  # the host's wall clock minus IAM's, when last measured
         self._flights = Flights(identity, issuer, setting, self._measure)
         self.health = Health(identity, issuer, setting.clock, self._spend_on_key)
@@ -66,7 +61,7 @@ class Keeper:
         self._issuing: asyncio.Task[None] | None = None
         self._checking: asyncio.Task[None] | None = None
         self._looking: asyncio.Task[None] | None = None
-        self._keeping: asyncio.Task[None] | None = None
+        self._keeping = BudgetKeeping(identity, store, setting, self.remembrance)
         self._closed = False
         self.closing_at = float("inf")  # nobody waits beyond
         self._changed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -176,18 +171,15 @@ class Keeper:
     async def aclose(self) -> None:
         """End what is under way and wait for its end; nothing begins any more."""
         self._closed = True
-        tasks = [
-            task for task in (self._issuing, self._checking, self._looking, self._keeping) if task is not None
-        ]
+        tasks = [task for task in (self._issuing, self._checking, self._looking) if task is not None]
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, self.health.aclose(), self.remembrance.aclose(), return_exceptions=True)
+        await asyncio.gather(*tasks, self.health.aclose(), return_exceptions=True)
+        await asyncio.gather(self._keeping.aclose(), self.remembrance.aclose())
 
     def _take_up(self, budgets: Budgets | None, memory: Memory | None) -> None:
-        now, how = self.clock.now(), self._setting.validation
-        issues, checks = (budgets.issues, budgets.validations) if budgets else (None, None)
-        over = watch.new(now, how.every, how.methods, checks)
-        kept = lease.new(self.lease.identity, now, self.places.settled(), over, issues)
+        now = self.clock.now()
+        kept = begun(self.lease.identity, self.places, self._setting, budgets)
         if memory is not None:
             kept = lease.remembering(kept, memory.evidence, memory.rejected)
             # Of a key that is not configured any more it may be another project's, or unwanted.
@@ -207,7 +199,7 @@ class Keeper:
         self._issuing = asyncio.create_task(self._fly(record))
 
     async def _fly(self, record: KeyRecord) -> None:
-        await self._keep_budgets()
+        await self._keeping.keep(self.lease)
         event = await self._flights.issue(record.generation, self.places.key(record.generation))
         if isinstance(event, Issued):
             self.health.seen(record.ref, event.held.token)
@@ -223,7 +215,7 @@ class Keeper:
         now = self.clock.now()
         if lease.servable(self.lease, now) is None:
             self.remembrance.note(apply(self.lease, event))
-            await self.remembrance.kept(now + _KEEPING)
+            await self.remembrance.kept(now + KEEPING)
 
     def _check(self, now: float) -> None:
         held, by = lease.servable(self.lease, now), watch.method(self.lease.watch)
@@ -234,30 +226,12 @@ class Keeper:
         self._checking = asyncio.create_task(self._validate(held, by))
 
     async def _validate(self, held: Held, by: Method) -> None:
-        await self._keep_budgets()
+        await self._keeping.keep(self.lease)
         event = await self._flights.validate(held.token, by)
         self._checking = None
         self._become(event)
         # What was found dead is replaced at once, and what cannot be done so is done otherwise.
         self.observe()
-
-    async def _keep_budgets(self) -> None:
-        """What is spent is on disk before it is spent, or a crash would give it back; a hung disk is not waited for."""
-        until = self.clock.now() + _KEEPING
-        while self._keeping is not None and self.clock.now() < until:
-            await self.clock.wait(self._keeping, until)
-        if self._keeping is None:
-            self._keeping = asyncio.create_task(self._keep())
-            await self.clock.wait(self._keeping, until)
-
-    async def _keep(self) -> None:
-        try:
-            await asyncio.gather(self.remembrance.keep_budgets(self.lease), self._setting.allowance.keep())
-        except Exception:  # noqa: BLE001
-            # What cannot be kept must not hold up the request that follows.
-            _log.exception("store_defect", identity=self.lease.identity)
-        finally:
-            self._keeping = None
 
     async def _look(self) -> None:
         try:
@@ -302,6 +276,14 @@ class Keeper:
             except Exception:  # noqa: BLE001
                 # News that cannot be told must not cost a lease.
                 _log.exception("observer_defect", identity=self.lease.identity)
+
+
+def begun(identity: str, places: Places, setting: Setting, left: Budgets | None) -> Lease:
+    """A lease that holds nothing yet, with what is left of its budgets."""
+    now, how = setting.clock.now(), setting.validation
+    issues, checks = (left.issues, left.validations) if left else (None, None)
+    over = watch.new(now, how.every, how.methods, checks)
+    return lease.new(identity, now, places.settled(), over, issues)
 
 
 def _too_long(held: Held) -> Refusal:

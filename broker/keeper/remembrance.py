@@ -14,9 +14,12 @@ from broker.core.memory import Budgets, Memory
 from broker.core.model import AccessKey, Reply
 from broker.core.ports import Clock, Store
 from broker.core.watch import evidence_by_key
+from broker.keeper.setting import Setting
 
 _log = structlog.get_logger()
 
+# A disk may take so many seconds of a caller's time, no more; what is not kept by then is kept later.
+KEEPING = 0.25
 _AGAIN = 60.0  # seconds until a store that failed is tried again
 
 
@@ -60,12 +63,11 @@ class Remembrance:
         while self._writer is not None and self._clock.now() < until:
             await self._clock.wait(self._writer, until)
 
-    async def keep_budgets(self, lease: Lease) -> None:
-        """Remember what this lease has spent, before it is spent."""
-        try:
-            await self._store.keep_budgets(Budgets(lease.bucket, lease.watch.bucket))
-        except StoreError as error:
-            self._failed(error)
+    def failed(self, error: StoreError) -> None:
+        """Something could not be kept."""
+        if self.unwritable is None:
+            _log.warning("cache_unwritable", identity=self._identity, detail=str(error))
+        self.unwritable, self._again_at = str(error), self._clock.now() + _AGAIN
 
     async def aclose(self) -> None:
         """Wait for what is being written, which the store bounds; nothing is written any more."""
@@ -89,17 +91,51 @@ class Remembrance:
         try:
             await self._store.save(memory, self._keys())
         except StoreError as error:
-            self._failed(error)
+            self.failed(error)
         except Exception:  # noqa: BLE001
             # A defect in keeping must not cost a lease, nor the next attempt at keeping.
             _log.exception("store_defect", identity=self._identity)
         else:
             self.unwritable = None
 
-    def _failed(self, error: StoreError) -> None:
-        if self.unwritable is None:
-            _log.warning("cache_unwritable", identity=self._identity, detail=str(error))
-        self.unwritable, self._again_at = str(error), self._clock.now() + _AGAIN
+
+class BudgetKeeping:
+    """What is spent is on disk before it is spent, or a crash would give it back; a hung disk is not waited for."""
+
+    def __init__(self, identity: str, store: Store, setting: Setting, remembrance: Remembrance) -> None:
+        self._identity = identity
+        self._store = store
+        self._clock = setting.clock
+        self._allowance = setting.allowance
+        self._remembrance = remembrance
+        self._task: asyncio.Task[None] | None = None
+
+    async def keep(self, lease: Lease) -> None:
+        """Return when it is kept, or cannot be, or the disk takes too long."""
+        until = self._clock.now() + KEEPING
+        while self._task is not None and self._clock.now() < until:
+            await self._clock.wait(self._task, until)
+        if self._task is None:
+            self._task = asyncio.create_task(self._keep(lease))
+            await self._clock.wait(self._task, until)
+
+    async def aclose(self) -> None:
+        """End what is under way; a write that has begun ends by itself."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _keep(self, lease: Lease) -> None:
+        budgets = Budgets(lease.bucket, lease.watch.bucket)
+        try:
+            await asyncio.gather(self._store.keep_budgets(budgets), self._allowance.keep())
+        except StoreError as error:
+            self._remembrance.failed(error)
+        except Exception:  # noqa: BLE001
+            # What cannot be kept must not hold up the request that follows.
+            _log.exception("store_defect", identity=self._identity)
+        finally:
+            self._task = None
 
 
 def memory_of(lease: Lease) -> Memory:
