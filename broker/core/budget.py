@@ -43,12 +43,15 @@ class Bucket:
 
     def refilled(self, now: float, every: float) -> "Bucket":
         """The bucket as it stands at `now`; a clock that went back refills nothing."""
-        gained = max(0.0, now - self.at) / every
-        return replace(self, level=min(float(self.burst), self.level + gained), at=max(now, self.at))
+        return replace(self, level=self.level_at(now, every), at=max(now, self.at))
+
+    def level_at(self, now: float, every: float) -> float:
+        """How many requests may leave at `now`."""
+        return min(float(self.burst), self.level + max(0.0, now - self.at) / every)
 
     def ready_at(self, now: float, every: float, spare: float = 0.0) -> float:
         """The moment from which one request may leave, and `spare` remain: `now` itself if it may at once."""
-        missing = 1.0 + spare - self.refilled(now, every).level
+        missing = 1.0 + spare - self.level_at(now, every)
         # A rounding error must not make a caller wait for a moment that never comes.
         return now if missing <= 1e-9 else now + missing * every
 
