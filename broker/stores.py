@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import structlog
 
 from broker.core.budget import Bucket
-from broker.core.errors import StoreError
 from broker.core.ports import Clock, Store
 from broker.settings import Settings
 from broker.settings.defaults import can_be_written, default_cache
@@ -44,7 +43,7 @@ class Stores:
 
 
 class Total:
-    """The common budget; what cannot be kept of it is told by each identity's own store."""
+    """The common budget."""
 
     def __init__(self, store: TotalStore | None) -> None:
         self._store = store
@@ -57,17 +56,14 @@ class Total:
         return None if self._store is None else await self._store.load()
 
     async def keep(self, left: Bucket) -> None:
-        """Remember what is left, where that can be done: of many who ask at once the newest is written, once."""
+        """Remember what is left: of many who ask at once the newest is written, once. Raises StoreError."""
         self._newest = left
         async with self._turn:
             if self._store is None or self._newest is self._kept:
                 return
             newest = self._newest
-            try:
-                await self._store.keep(newest)
-                self._kept = newest
-            except StoreError as error:
-                _log.debug("total_not_kept", detail=str(error))
+            await self._store.keep(newest)
+            self._kept = newest
 
 
 @contextmanager

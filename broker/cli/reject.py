@@ -47,7 +47,7 @@ def _digest() -> str:
         raise click.UsageError(
             'the token is read from stdin, not typed; pipe it: printf %s "$TOKEN" | broker reject'
         )
-    token = sys.stdin.buffer.read(_LONGEST + 1).removesuffix(b"\n")
+    token = sys.stdin.buffer.read(_LONGEST + 2).removesuffix(b"\n").removesuffix(b"\r")
     if not token:
         raise click.UsageError("stdin is empty; pipe the token that is refused into this command")
     if len(token) > _LONGEST or not all(0x20 < byte < 0x7F for byte in token):

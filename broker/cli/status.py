@@ -87,7 +87,7 @@ def _redrawn(shown: str) -> str:
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:
-    fault, left = row["last_fault"], row["expires_in"]
+    fault, left = row["last_fault"] or row.get("validation", {}).get("last_fault"), row["expires_in"]
     return (
         row["identity"],
         _state(row),

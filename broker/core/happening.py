@@ -186,12 +186,21 @@ def _checked(lease: Lease, event: Alive | Unchecked) -> Lease:
         case Unchecked(_, by, failure, forbidden):
             refused = failure.fault is Fault.REJECTED
             if (refused or forbidden) and not watch.convicts(lease.watch, by):
-                return replace(lease, watch=watch.impossible(lease.watch, failure.at, by))
+                stepped = replace(lease, watch=watch.impossible(lease.watch, failure.at, by))
+                return _doubted(stepped, failure.at)
             return (
                 _dead(lease, held, failure.at)
                 if refused
                 else replace(lease, watch=watch.failed(lease.watch, failure))
             )
+
+
+def _doubted(lease: Lease, at: float) -> Lease:
+    """Where no method says anything of the token, its key is tried once: a dead one is found so, and the other used."""
+    key = lease.watch.key
+    if not watch.off(lease.watch) or lease.watch.doubted == key:
+        return lease
+    return _wanting(replace(lease, watch=replace(lease.watch, doubted=key)), at)
 
 
 def _dead(lease: Lease, held: Held, at: float) -> Lease:

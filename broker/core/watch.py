@@ -48,6 +48,7 @@ class Watch:
     left_at: float = -NEVER  # when the last validation left
     deaths: int = 0  # tokens found dead since one was last found alive
     trouble: Trouble | None = None
+    doubted: str = ""  # ref of the key that was tried because nothing could be said of its token
     drifted: frozenset[str] | None = None  # the roles for which a new token was asked for last
 
 

@@ -28,7 +28,7 @@ class Allowance:
     def __init__(
         self, now: float, left: Bucket | None = None, keep: Callable[[Bucket], Awaitable[None]] | None = None
     ) -> None:
-        """`left` is what was left before a restart; `keep` remembers it for the next and must not raise."""
+        """`left` is what was left before a restart; `keep` remembers it for the next and may raise StoreError."""
         self._bucket = left or Bucket.full(budget.TOTAL_BURST, now)
         self._keep = keep
 
@@ -54,7 +54,7 @@ class Allowance:
         self._bucket = self._bucket.taken(now, budget.TOTAL_EVERY)
 
     async def keep(self) -> None:
-        """Remember what is left."""
+        """Remember what is left. Raises StoreError."""
         if self._keep is not None:
             await self._keep(self._bucket)
 

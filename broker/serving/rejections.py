@@ -67,7 +67,11 @@ def _retry_after(keeper: Keeper, now: float) -> int | None:
     else:
         check = lease.next_check(kept, now)
         # Where lives cannot be checked, only a new token helps, and those are forced ever more rarely.
-        at = check if math.isfinite(check) else kept.reports.next_forced
+        heard = kept.reports.until  # from when on a report is looked into again
+        if not math.isfinite(check):
+            at = max(heard, kept.reports.next_forced)
+        else:
+            at = min(check, heard) if kept.watch.trouble is None else check
     return max(_SOON, math.ceil(at - now)) if math.isfinite(at) else None
 
 

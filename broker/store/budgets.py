@@ -2,18 +2,20 @@
 
 - It is kept apart from the sealed file so that it outlives its keys: a crash loop with a wrong key is still bounded.
 - Nothing was kept: a first start. What was kept is for another address of IAM: a first start too.
-- What was kept cannot be told, or nothing can be kept now: one request is left. Reading writes, to know that.
+- What was kept cannot be told, or nothing can be kept now: one request is left, and where that was so half a minute ago
+  too, none. Reading writes, to know that.
 - A clock that cannot be compared gives back nothing.
 """
 
 import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 
 import structlog
 
-from broker.core.budget import ISSUE_BURST, VALIDATION_BURST, Bucket
+from broker.core.budget import ISSUE_BURST, ISSUE_EVERY, VALIDATION_BURST, Bucket
 from broker.core.errors import StoreError
 from broker.core.memory import Budgets
 from broker.store import form, reading
@@ -45,7 +47,7 @@ class BudgetFile:
             buckets = None if content is None else self._read(content, now)
         except Unusable as unusable:
             _log.warning("cache_ignored", identity=self.stem, file=self._name, reason=str(unusable))
-            buckets = self.scant(now)
+            buckets = self._granted(now)
         full = {name: Bucket.full(burst, now.at) for name, burst in self.bursts.items()}
         try:
             self.keep(full if buckets is None else buckets, now)
@@ -62,6 +64,19 @@ class BudgetFile:
     def scant(self, now: Stamp) -> Buckets:
         """One request each."""
         return {name: Bucket(burst, 1.0, now.at) for name, burst in self.bursts.items()}
+
+    def _granted(self, now: Stamp) -> Buckets:
+        """One request each, but none where that was granted just before: a crash loop may spoil the file each time."""
+        last = self.folder.written_at(self._marker)
+        if last is not None and abs(now.wall - last) < ISSUE_EVERY:
+            return {name: Bucket(burst, 0.0, now.at) for name, burst in self.bursts.items()}
+        with suppress(StoreError):
+            self.folder.write(self._marker, b"")
+        return self.scant(now)
+
+    @property
+    def _marker(self) -> str:
+        return f"{self.stem}.granted"
 
     @property
     def _name(self) -> str:

@@ -31,6 +31,13 @@ class Folder:
         """What the file holds, None where there is none; raises Unusable. `largest` is in bytes."""
         return None if self.trouble is not None else writing.read(self.path, name, largest)
 
+    def written_at(self, name: str) -> float | None:
+        """When a file was written, in seconds of the wall clock since the epoch; None where that cannot be told."""
+        try:
+            return (self.path / name).lstat().st_mtime
+        except OSError:
+            return None
+
     def write(self, name: str, content: bytes) -> None:
         """Put the content in place of what was there; raises StoreError, and then what was there still is."""
         if self.trouble is not None:

@@ -277,3 +277,19 @@ def test_evidence_is_kept_for_the_keys_of_now_alone():
     kept = alive(holding())
     kept = issued(apply(kept, KeyChanged(5.0, Place.PRIMARY, 3, "key-3")), 3)
     assert kept.watch.evidence == frozenset()
+
+
+def test_a_key_of_whose_token_nothing_can_be_said_is_tried_once():
+    """It may be dead since before there was any evidence; then the standby takes over, without a death of proof."""
+    kept = refused(refused(holding("key-1", "key-2")), LIST)
+    asked = lease.key_to_ask(kept, 10.0)
+    assert asked is not None
+    assert asked.ref == "key-1"
+    taken = issued(rejected(kept, 1), 2)
+    assert taken.held is not None
+    assert taken.held.token.value.reveal() == "next"
+    again = issued(kept, 1)
+    digest = token("next").digest
+    for by in (SELF, LIST):
+        again = apply(again, Unchecked(digest, by, failure(20.0, Fault.REJECTED)))
+    assert not again.wanted, "once"

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import stat
+import time
 
 import pytest
 
@@ -184,3 +185,15 @@ async def test_a_disk_that_hangs_leaves_one_request_for_all(house):
     await house.clock.advance(DEADLINE)
     assert await loading == Bucket(TOTAL_BURST, 1.0, 1000.0)
     folder.free.set()
+
+
+async def test_a_file_that_is_spoilt_at_each_start_gives_one_request_in_half_a_minute(house: House) -> None:
+    house.set_wall(time.time())  # the file system has no other
+    levels = []
+    for _ in range(10):
+        house.budget.write_bytes(b"spoilt")
+        house.budget.chmod(0o600)
+        left = await house.store().budgets()
+        assert left is not None
+        levels.append(left.issues.level)
+    assert levels == [1.0] + [0.0] * 9
