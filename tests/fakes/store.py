@@ -1,5 +1,6 @@
 """A store in memory that survives what a test calls a restart."""
 
+import asyncio
 from collections.abc import Sequence
 
 from broker.core.errors import StoreError
@@ -16,12 +17,15 @@ class FakeStore:
         self.left: Budgets | None = None
         self.broken: str | None = None
         self.saved = 0
+        self.gate: asyncio.Event | None = None  # until it opens, the disk writes no memory
 
     async def load(self, keys: Sequence[AccessKey]) -> Memory | None:
         return self.memory if {key.ref for key in keys} & set(self.opens_with) else None
 
     async def save(self, memory: Memory, keys: Sequence[AccessKey]) -> None:
         self._check()
+        if self.gate is not None:
+            await self.gate.wait()
         self.memory, self.opens_with = memory, tuple(key.ref for key in keys)
         self.saved += 1
 

@@ -399,3 +399,30 @@ async def test_a_place_that_a_reload_takes_away_during_a_look_is_gone(make):
     watched.keeper.rekey([KeyPlace(watched.sources[0], key("key-1"))])
     await watched.look()
     assert [record.ref for record in watched.keeper.lease.keys] == ["key-1"]
+
+
+async def test_l13_a_first_token_is_kept_before_it_is_handed_out(make):
+    watched = make()
+    watched.store.gate = asyncio.Event()
+    caller = asyncio.create_task(watched.keeper.token(watched.clock.now() + 1))
+    await watched.grant()
+    assert not caller.done()
+    watched.store.gate.set()
+    assert (await caller).token.value.reveal() == "token-1"
+    assert watched.store.memory is not None
+    assert watched.store.memory.reply is not None
+
+
+async def test_l13_a_report_is_answered_when_its_rejection_is_kept_however_slow_the_disk(make):
+    watched = make()
+    await started(watched)
+    watched.issuer.dead.add("token-1")
+    watched.store.gate = asyncio.Event()
+    report = watched.report("token-1", wait=5)
+    await settle()
+    await watched.grant()
+    await watched.clock.advance(0.3)  # the next token is handed out, for a disk may not take longer than that
+    assert await watched.served() == "token-2"
+    assert not report.done()
+    watched.store.gate.set()
+    assert await report is Outcome.REPLACED
