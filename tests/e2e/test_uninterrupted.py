@@ -147,13 +147,13 @@ async def test_what_an_administrator_does_costs_at_most_one_interval(
     )
 
 
-LIFE = 24
+LIFE = 16
 
 
 async def test_an_outage_a_rotation_a_kill_and_a_stop_are_not_noticed(
     start_keystone: StartKeystone, tmp_path: Path, figures: Figures
 ) -> None:
-    """Tokens of 24 s: due after 12 to 18 s."""
+    """Tokens of 16 s: due after 8 to 12 s."""
     world = await start_keystone(life=LIFE)
     user = await world.add_user()
     first, second = await world.add_key(user), await world.add_key(user)
