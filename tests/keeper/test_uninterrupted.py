@@ -31,6 +31,8 @@ async def make() -> AsyncIterator[Make]:
 
     yield one
     for each in made:
+        if each.store.gate is not None:
+            each.store.gate.set()
         await each.keeper.aclose()
 
 
