@@ -213,9 +213,14 @@ class Keeper:
     async def _keep_first(self, event: Issued) -> None:
         """A first token is on disk before it is handed out, or a crash loop would pay for one at each start."""
         now = self.clock.now()
-        if lease.servable(self.lease, now) is None:
+        if lease.servable(self.lease, now) is not None:
+            return
+        try:
             self.remembrance.note(apply(self.lease, event))
-            await self.remembrance.kept(now + KEEPING)
+        except Exception:  # noqa: BLE001
+            # What cannot be kept must not cost the token, nor leave its flight without an end (L11).
+            _log.exception("store_defect", identity=self.lease.identity)
+        await self.remembrance.kept(now + KEEPING)
 
     def _check(self, now: float) -> None:
         held, by = lease.servable(self.lease, now), watch.method(self.lease.watch)
@@ -267,15 +272,17 @@ class Keeper:
 
     def _told(self, before: Lease, now: float) -> None:
         self.wake()
-        self.remembrance.note(self.lease)
-        if openers(before.keys) != openers(self.lease.keys):
-            self.remembrance.renew()
-        for observer in self._setting.observers:
+        for observer in (self._remember, *self._setting.observers):
             try:
                 observer(before, self.lease, now)
             except Exception:  # noqa: BLE001
-                # News that cannot be told must not cost a lease.
+                # News that cannot be told, or kept, must not cost a lease.
                 _log.exception("observer_defect", identity=self.lease.identity)
+
+    def _remember(self, before: Lease, after: Lease, _: float) -> None:
+        self.remembrance.note(after)
+        if openers(before.keys) != openers(after.keys):
+            self.remembrance.renew()
 
 
 def begun(identity: str, places: Places, setting: Setting, left: Budgets | None) -> Lease:

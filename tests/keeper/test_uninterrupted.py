@@ -428,3 +428,15 @@ async def test_l13_a_report_is_answered_when_its_rejection_is_kept_however_slow_
     assert not report.done()
     watched.store.gate.set()
     assert await report is Outcome.REPLACED
+
+
+async def test_l11_a_defect_in_remembering_costs_no_token(make, monkeypatch):
+    watched = make()
+
+    def broken(_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(watched.keeper.remembrance, "note", broken)
+    watched.keeper.observe()
+    await watched.grant()
+    assert await watched.served() == "token-1"
