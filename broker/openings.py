@@ -9,7 +9,7 @@ from typing import cast
 
 import structlog
 
-from broker.callers import tcp, unix
+from broker.callers import process, tcp, unix
 from broker.callers.listeners import tcp_listener, unix_listener
 from broker.callers.overflow import ambiguous_gid, ambiguous_uid
 from broker.callers.sock_diag import SockDiag
@@ -40,7 +40,7 @@ def _unix(listener: UnixListener) -> Iterator[Opened]:
     uid, gid = ambiguous_uid(), ambiguous_gid()
 
     def prove(connection: object) -> Workload | None:
-        return unix.prove(cast("unix.Connection", connection), label, uid, gid)
+        return unix.prove(cast("process.Connection", connection), label, uid, gid)
 
     with unix_listener(listener.unix, listener.mode, listener.group) as listening:
         yield Doorway(label, _served(listener), (), prove), listening

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import structlog
 
-from broker.core.access import Owner, Policy, Workload
+from broker.core.access import Owner, Policy, Verdict, Workload
 from broker.core.errors import ConfigError
 from broker.identity.sources import Sources
 from broker.observability import logs
@@ -25,11 +25,11 @@ class LivePolicy:
     def __init__(self, policy: Policy) -> None:
         self.now = policy
 
-    def may_read(self, workload: Workload, identity: str) -> bool:
+    def may_read(self, workload: Workload, identity: str) -> Verdict:
         """Whether this workload may have the identity's token."""
         return self.now.may_read(workload, identity)
 
-    def may_view(self, workload: Workload, identity: str) -> bool:
+    def may_view(self, workload: Workload, identity: str) -> Verdict:
         """Whether this workload may see the identity's state."""
         return self.now.may_view(workload, identity)
 

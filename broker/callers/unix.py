@@ -2,6 +2,8 @@
 
 - The uid that stands for all whom our user namespace does not map proves nobody. The gid that stands for all groups that
   it does not map is no group: as the caller's own it is None, and among the supplementary ones it is left out.
+- Where the kernel tells a pid, `/proc` tells the rest: unit, container, and whether its pid namespace is ours. What it
+  shows counts only while `process.held` vouches for it; a caller that is gone by then is in no unit.
 - The kernel gives a pid of ours for a process in a container below us too. Root there is not root here, so root's pid
   is looked at once more and told as 0, like that of any other process that is not of our own pid namespace.
 """
@@ -9,8 +11,10 @@
 import socket
 import struct
 from pathlib import Path
-from typing import Protocol
 
+from broker.callers import process
+from broker.callers.process import Connection
+from broker.callers.units import Lodging, lodging
 from broker.core.access import Workload
 
 _UCRED = struct.Struct("3i")
@@ -19,12 +23,6 @@ _SO_PEERGROUPS = 59
 _GID_BYTES = 4
 # The library hands over at most 1024 bytes.
 _MOST_GROUPS = 256
-
-
-class Connection(Protocol):
-    """A socket, or what asyncio shows of one."""
-
-    def getsockopt(self, level: int, option: int, buflen: int, /) -> bytes: ...
 
 
 def prove(
@@ -45,19 +43,43 @@ def prove(
     pid, uid, gid = _UCRED.unpack(told)
     if uid < 0 or uid == ambiguous_uid:  # below 0 is what the kernel writes where there is no peer
         return None
-    if uid == 0 and pid and not _in_our_pid_namespace(pid, proc):
-        pid = 0
     groups = _groups(connection) - {ambiguous_gid}
-    return Workload(uid, None if gid == ambiguous_gid else gid, pid, listener, groups)
+    ours, at = (False, Lodging()) if not pid else _looked_at(connection, pid, uid, proc)
+    return Workload(
+        uid=uid,
+        gid=None if gid == ambiguous_gid else gid,
+        pid=0 if uid == 0 and not ours else pid,
+        listener=listener,
+        groups=groups,
+        unit=at.unit,
+        slices=at.slices,
+        container=at.container,
+    )
 
 
-def _in_our_pid_namespace(pid: int, proc: Path) -> bool:
+def _looked_at(connection: Connection, pid: int, uid: int, proc: Path) -> tuple[bool, Lodging]:
+    """Whether the caller is of our own pid namespace, and where it lives; nothing of the kind where it is gone."""
+    with process.held(connection, pid, uid, proc) as vouched:
+        # Who is not root is judged by its uid, wherever it lives.
+        ours = uid == 0 and _in_our_pid_namespace(proc / str(pid))
+        at = _lodging(proc / str(pid))
+        return (ours, at) if vouched() else (False, Lodging())
+
+
+def _in_our_pid_namespace(caller: Path) -> bool:
     """Whether the process has one pid only: ours. False where it cannot be seen, or is gone."""
     try:
-        lines = (proc / str(pid) / "status").read_text().splitlines()
-    except OSError:
+        lines = (caller / "status").read_text().splitlines()
+    except (OSError, UnicodeDecodeError):
         return False
     return any(line.startswith("NSpid:") and len(line.split()) == 2 for line in lines)
+
+
+def _lodging(caller: Path) -> Lodging:
+    try:
+        return lodging((caller / "cgroup").read_text())
+    except (OSError, UnicodeDecodeError):
+        return Lodging()
 
 
 def _groups(connection: Connection) -> frozenset[int]:

@@ -6,10 +6,13 @@ that does not exist and one that is not granted answer alike.
 - To *read* is to get the token. To *view* is to see the state; the broker's own uid and this host's root keep it.
 - A listener may be limited to identities; nothing gives access to another one through it.
 - With no grants at all, the owner's rule holds; with any, only they do.
+- Each judgement says what decided it, for the audit and for `broker explain`: one implementation, so that none of them
+  can tell something else than what is done.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +24,16 @@ class Workload:
     pid: int | None  # None: not told, as over TCP; 0: it lives in another pid namespace
     listener: str  # the socket's path, or host:port
     groups: frozenset[int] = frozenset()  # supplementary ones
+    unit: str | None = None  # the system's unit that it runs in, as `app.service` or `user@1000.service`
+    slices: frozenset[str] = frozenset()  # those around it, as `user-1000.slice`
+    container: str | None = None  # its id, 64 hex digits; for people, no grant asks for it
+
+
+class Miss(StrEnum):
+    """Why a grant gives a workload nothing."""
+
+    LISTENER = "it does not hold on this listener"
+    CALLER = "it does not name this caller"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,18 +43,21 @@ class Grant:
     identity: str
     users: frozenset[int] = frozenset()
     groups: frozenset[int] = frozenset()
+    units: frozenset[str] = frozenset()  # slices too
     listeners: frozenset[str] = frozenset()  # where it holds; empty: on all
     anyone: bool = False
 
-    def allows(self, workload: Workload) -> bool:
-        """Whether it gives this workload the identity."""
+    def misses(self, workload: Workload) -> Miss | None:
+        """Why it does not give this workload the identity; None: it does."""
         if self.listeners and workload.listener not in self.listeners:
-            return False
+            return Miss.LISTENER
         if self.anyone:
             # Whoever reaches a listener may read only where the listener was named on purpose.
-            return bool(self.listeners)
+            return None if self.listeners else Miss.LISTENER
         its_groups = workload.groups if workload.gid is None else workload.groups | {workload.gid}
-        return workload.uid in self.users or bool(self.groups & its_groups)
+        its_units = workload.slices if workload.unit is None else workload.slices | {workload.unit}
+        named = workload.uid in self.users or self.groups & its_groups or self.units & its_units
+        return None if named else Miss.CALLER
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +82,22 @@ class Owner:
 
 
 @dataclass(frozen=True, slots=True)
+class Verdict:
+    """A judgement, true when it allows."""
+
+    allowed: bool
+    by: str  # what decided: OWNER, `grants[2]`, NO_GRANT or LIMITED
+
+    def __bool__(self) -> bool:
+        return self.allowed
+
+
+OWNER = "owner"
+NO_GRANT = "no grant"
+LIMITED = "the listener's identities"
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """Everything that decides on a request for an identity."""
 
@@ -75,19 +107,23 @@ class Policy:
         default_factory=dict
     )  # by listener; not there: all identities
 
-    def may_read(self, workload: Workload, identity: str) -> bool:
+    def may_read(self, workload: Workload, identity: str) -> Verdict:
         """Whether this workload may have the identity's token."""
         if not self._reaches(workload, identity):
-            return False
-        if not self.grants:
-            return self.owner.is_(workload)
-        return any(grant.identity == identity and grant.allows(workload) for grant in self.grants)
+            return Verdict(allowed=False, by=LIMITED)
+        if not self.grants and self.owner.is_(workload):
+            return Verdict(allowed=True, by=OWNER)
+        for place, grant in enumerate(self.grants):
+            if grant.identity == identity and grant.misses(workload) is None:
+                return Verdict(allowed=True, by=f"grants[{place}]")
+        return Verdict(allowed=False, by=NO_GRANT)
 
-    def may_view(self, workload: Workload, identity: str) -> bool:
+    def may_view(self, workload: Workload, identity: str) -> Verdict:
         """Whether this workload may see the identity's state."""
-        return self.may_read(workload, identity) or (
-            self._reaches(workload, identity) and self.owner.is_(workload)
-        )
+        reads = self.may_read(workload, identity)
+        if not reads and reads.by != LIMITED and self.owner.is_(workload):
+            return Verdict(allowed=True, by=OWNER)
+        return reads
 
     def _reaches(self, workload: Workload, identity: str) -> bool:
         limit = self.limits.get(workload.listener)

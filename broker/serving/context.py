@@ -6,7 +6,7 @@ from typing import Protocol
 
 from aiohttp import web
 
-from broker.core.access import Workload
+from broker.core.access import Verdict, Workload
 from broker.core.ports import Clock
 from broker.keeper.keyring import Keyring
 from broker.keeper.projects import Projects
@@ -17,8 +17,8 @@ from broker.serving.drain import Drain
 class Policy(Protocol):
     """Who may do what, see core.access."""
 
-    def may_read(self, workload: Workload, identity: str) -> bool: ...
-    def may_view(self, workload: Workload, identity: str) -> bool: ...
+    def may_read(self, workload: Workload, identity: str) -> Verdict: ...
+    def may_view(self, workload: Workload, identity: str) -> Verdict: ...
 
 
 class Meter(Protocol):

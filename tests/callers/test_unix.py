@@ -1,6 +1,7 @@
 """Who is on the other end, as the kernel wrote it down when the connection was made."""
 
 import asyncio
+import errno
 import os
 import socket
 import struct
@@ -12,10 +13,12 @@ import pytest
 
 from broker.callers import unix
 from broker.callers.listeners import unix_listener
+from broker.callers.units import lodging
 from broker.core.access import Workload
 from tests.callers.folders import open_folder
 
-OURSELVES = Workload(os.getuid(), os.getgid(), os.getpid(), "here")
+AT = lodging(Path("/proc/self/cgroup").read_text())
+OURSELVES = Workload(os.getuid(), os.getgid(), os.getpid(), "here", frozenset(os.getgroups()), *AT)
 
 STRANGER = """
 import os, socket, sys
@@ -70,7 +73,9 @@ def test_another_user_is_seen_as_that_user():
                 with connection:
                     assert stranger.stdout
                     pid = int(stranger.stdout.readline())
-                    assert unix.prove(connection, str(path)) == Workload(54321, 54322, pid, str(path))
+                    assert unix.prove(connection, str(path)) == Workload(
+                        54321, 54322, pid, str(path), frozenset(), *AT
+                    )
 
 
 @pytest.mark.parametrize("family", [socket.AF_UNIX, socket.AF_INET])
@@ -102,7 +107,7 @@ def test_supplementary_groups_are_told_as_they_were_at_the_connection(given: lis
                 connection, _ = listener.accept()
                 with connection:
                     workload = unix.prove(connection, "here")
-                    assert workload == Workload(54321, 54322, stranger.pid, "here", told)
+                    assert workload == Workload(54321, 54322, stranger.pid, "here", told, *AT)
 
 
 class Told:
@@ -113,7 +118,11 @@ class Told:
 
     def getsockopt(self, level: int, option: int, buflen: int, /) -> bytes:
         del level, buflen
-        return self._ucred if option == socket.SO_PEERCRED else b""
+        if option == socket.SO_PEERCRED:
+            return self._ucred
+        if option == unix._SO_PEERGROUPS:
+            return b""
+        raise OSError(errno.ENOPROTOOPT, "an old kernel")
 
 
 @pytest.mark.parametrize(
@@ -132,7 +141,8 @@ class Told:
 def test_root_of_a_container_below_is_told_like_any_of_another_pid_namespace(tmp_path, uid, status, pid):
     if status is not None:
         (tmp_path / "700").mkdir()
-        (tmp_path / "700/status").write_text(status)
+        (tmp_path / "700/status").write_text(f"{status}Uid:\t{uid}\t{uid}\t{uid}\t{uid}\n")
+        (tmp_path / "700/stat").write_text(f"700 (sh) S {' '.join(['0'] * 20)}\n")
     told = unix.prove(Told(700, uid), "here", proc=tmp_path)
     assert told is not None
     assert told.pid == pid

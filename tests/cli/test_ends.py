@@ -9,7 +9,7 @@ from subprocess import PIPE
 
 import pytest
 
-from broker.core.access import Workload
+from broker.core.access import Verdict, Workload
 from broker.fakeiam.server import FakeIam
 from tests.app.whole import get, key_folder, whole
 from tests.callers.folders import open_folder
@@ -34,11 +34,11 @@ main.main()
 class Refusing:
     """A policy that grants nothing."""
 
-    def may_read(self, workload: Workload, identity: str) -> bool:
+    def may_read(self, workload: Workload, identity: str) -> Verdict:
         del workload, identity
-        return False
+        return Verdict(allowed=False, by="no grant")
 
-    def may_view(self, workload: Workload, identity: str) -> bool:
+    def may_view(self, workload: Workload, identity: str) -> Verdict:
         return self.may_read(workload, identity)
 
 

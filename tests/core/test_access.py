@@ -38,8 +38,8 @@ def caller(
 )
 def test_without_grants_the_owner_and_the_hosts_root_read_and_nobody_else(uid, pid, in_container, allowed):
     policy = Policy(Owner(uid=1000, in_container=in_container))
-    assert policy.may_read(caller(uid, pid=pid), "default") is allowed
-    assert policy.may_view(caller(uid, pid=pid), "default") is allowed
+    assert policy.may_read(caller(uid, pid=pid), "default").allowed is allowed
+    assert policy.may_view(caller(uid, pid=pid), "default").allowed is allowed
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_without_grants_the_owner_and_the_hosts_root_read_and_nobody_else(uid, p
     [(7, False, True), (None, False, True), (0, True, True), (7, True, True), (0, False, False)],
 )
 def test_a_broker_run_as_root_serves_root_but_not_a_containers_root_on_its_host(pid, in_container, allowed):
-    assert Policy(Owner(0, in_container)).may_read(caller(0, pid=pid), "default") is allowed
+    assert Policy(Owner(0, in_container)).may_read(caller(0, pid=pid), "default").allowed is allowed
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_a_broker_run_as_root_serves_root_but_not_a_containers_root_on_its_host(
     ],
 )
 def test_a_grant_allows_what_it_names(grant, workload, allowed):
-    assert Policy(OWNER, (grant,)).may_read(workload, "default") is allowed
+    assert Policy(OWNER, (grant,)).may_read(workload, "default").allowed is allowed
 
 
 @pytest.mark.parametrize("uid", [0, 1000])
@@ -101,5 +101,7 @@ def test_a_right_comes_from_a_named_user_or_a_named_group_and_from_nothing_else(
     users, groups, uid, gid, more
 ):
     workload = caller(uid, gid, groups=more)
-    granted = Policy(OWNER, (Grant("default", users=users, groups=groups),)).may_read(workload, "default")
+    granted = (
+        Policy(OWNER, (Grant("default", users=users, groups=groups),)).may_read(workload, "default").allowed
+    )
     assert granted is (uid in users or gid in groups or bool(more & groups))

@@ -12,9 +12,9 @@ from typing import Any, cast
 import aiohttp
 from multidict import CIMultiDict, CIMultiDictProxy
 
-from broker.callers import unix
+from broker.callers import process, unix
 from broker.callers.listeners import tcp_listener, unix_listener
-from broker.core.access import Workload
+from broker.core.access import Verdict, Workload
 from broker.core.model import AccessKey
 from broker.core.secret import Secret
 from broker.keeper.keeper import Keeper
@@ -49,11 +49,11 @@ class Readable:
     def __init__(self, *names: str) -> None:
         self.names = set(names)
 
-    def may_read(self, workload: Workload, identity: str) -> bool:
+    def may_read(self, workload: Workload, identity: str) -> Verdict:
         del workload
-        return identity in self.names
+        return Verdict(allowed=identity in self.names, by="a list of the test")
 
-    def may_view(self, workload: Workload, identity: str) -> bool:
+    def may_view(self, workload: Workload, identity: str) -> Verdict:
         return self.may_read(workload, identity)
 
 
@@ -160,7 +160,7 @@ async def exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, r
 
 def kernel(connection: object) -> Workload | None:
     """The proof of the Unix socket, as the broker is put together with."""
-    return unix.prove(cast("unix.Connection", connection), SOCKET)
+    return unix.prove(cast("process.Connection", connection), SOCKET)
 
 
 @asynccontextmanager

@@ -8,7 +8,7 @@ from subprocess import PIPE
 
 import pytest
 
-from broker.core.access import Owner, Policy, Workload
+from broker.core.access import Owner, Policy, Verdict, Workload
 from broker.observability import logs
 from tests.callers.folders import open_folder
 from tests.serving.house import Answer, house
@@ -32,10 +32,10 @@ for target in sys.argv[2:]:
 class Broken:
     """A policy with a defect that knows a secret."""
 
-    def may_read(self, workload: Workload, identity: str) -> bool:
+    def may_read(self, workload: Workload, identity: str) -> Verdict:
         raise ZeroDivisionError(f"{CANARY} {identity} {workload}")
 
-    def may_view(self, workload: Workload, identity: str) -> bool:
+    def may_view(self, workload: Workload, identity: str) -> Verdict:
         return self.may_read(workload, identity)
 
 

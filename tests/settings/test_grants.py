@@ -76,7 +76,7 @@ def test_wholly_from_variables():
 )
 def test_what_they_come_to(uid: int, listener: str, identity: str, may: bool):
     policy = load(None, VARIABLES).policy(Owner(1, in_container=True))
-    assert policy.may_read(Workload(uid, None, 0, listener), identity) is may
+    assert policy.may_read(Workload(uid, None, 0, listener), identity).allowed is may
 
 
 def test_the_default_listeners_can_be_named(tmp_path: Path):

@@ -1,0 +1,55 @@
+"""Where a process lives: the systemd unit and the container that its control group names.
+
+- Only what the system's own manager named counts: the slices from the root on and the first unit below them. What is
+  below that unit is named by whoever was given it, as each user's own manager names its services.
+- A container without a slice (`/docker/ID/...`) is in no unit of the system, whatever it calls its own groups.
+- A group that is not below our own root of control groups (`/../...`) is not one whose names we know.
+"""
+
+import re
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import NamedTuple
+
+_SLICE = ".slice"
+_UNITS = (".service", ".scope")
+_CONTAINER = re.compile(r"(?:.*[-.:])?([0-9a-f]{64})(?:\.scope)?")
+# The hierarchy in which systemd names groups: of its own where there are several (cgroup v1), else the only one.
+_NAMED = re.compile(r"^[0-9]+:name=systemd:(/.*)$", re.MULTILINE)
+_ONLY = re.compile(r"^0::(/.*)$", re.MULTILINE)
+
+
+class Lodging(NamedTuple):
+    """Where a process lives, as far as it can be told."""
+
+    unit: str | None = None
+    slices: frozenset[str] = frozenset()
+    container: str | None = None
+
+
+def lodging(groups: str) -> Lodging:
+    """What `/proc/PID/cgroup` says; nothing where it says nothing that counts."""
+    found = _NAMED.search(groups) or _ONLY.search(groups)
+    parts = found[1].split("/")[1:] if found else []
+    if not parts or ".." in parts:
+        return Lodging()
+    slices = list(_slices(parts))
+    below = parts[len(slices)] if len(slices) < len(parts) else ""
+    ids = [match[1] for part in parts if (match := _CONTAINER.fullmatch(part))]
+    return Lodging(
+        _unescaped(below) if below.endswith(_UNITS) else None, frozenset(slices), ids[-1] if ids else None
+    )
+
+
+def _slices(parts: list[str]) -> Iterator[str]:
+    """Those at the beginning: of `a-b.slice` systemd makes `a.slice/a-b.slice`, and who made another order is not systemd."""
+    for above, part in pairwise(["", *parts]):
+        parent = part.removesuffix(_SLICE).rpartition("-")[0]
+        if not part.endswith(_SLICE) or (above.removesuffix(_SLICE) if above else "") != parent:
+            return
+        yield part
+
+
+def _unescaped(name: str) -> str:
+    """A unit's name; systemd puts `_` before those that the kernel's own files could be called."""
+    return name.removeprefix("_")
