@@ -16,7 +16,7 @@ from broker.callers.sock_diag import SockDiag
 from broker.callers.tcp import TcpProver
 from broker.core.access import Workload
 from broker.serving.doorway import Doorway, Prove, Serve
-from broker.serving.gates import loopback_gates
+from broker.serving.gates import OPEN_GATES, UNIX_GATES, loopback_gates
 from broker.settings import Settings, TcpListener, UnixListener
 
 _log = structlog.get_logger()
@@ -43,7 +43,7 @@ def _unix(listener: UnixListener) -> Iterator[Opened]:
         return unix.prove(cast("process.Connection", connection), label, uid, gid)
 
     with unix_listener(listener.unix, listener.mode, listener.group) as listening:
-        yield Doorway(label, _served(listener), (), prove), listening
+        yield Doorway(label, _served(listener), UNIX_GATES, prove), listening
 
 
 @contextlib.contextmanager
@@ -59,7 +59,7 @@ def _tcp(listener: TcpListener, hosts: frozenset[str]) -> Iterator[Opened]:
             yield Doorway(label, serve, loopback_gates(hosts), _proof(address.host, label, kernel)), listening
         else:
             # Probes and scrapers from anywhere: nothing secret has a route here, so nobody need be known.
-            yield Doorway(label, serve, (), _nobody), listening
+            yield Doorway(label, serve, OPEN_GATES, _nobody), listening
 
 
 def _proof(host: str, label: str, kernel: SockDiag) -> Prove:

@@ -4,10 +4,10 @@ Rules: a wait ends when its time does, with the last reason; a refusal that wait
 """
 
 import math
+import re
 import time
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote
 
 from broker.client import address, ask
 from broker.client.ask import Answer
@@ -24,6 +24,7 @@ _PROJECTS_TIMEOUT = 15.0
 _REJECTION_WAIT = 5
 # However soon a server says, it is not asked without a pause.
 _SHORTEST_PAUSE = 0.1
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _STRANGE = "the broker's answer is not understood; are client and broker of one version?"
 # What every row of a status has.
 _ROW = {
@@ -95,9 +96,10 @@ def checked(answer: Answer) -> Answer:
 
 
 def part_of_path(name: str) -> str:
-    """A name as one part of a path."""
-    # What is no text in this locale is still a name to ask for; the broker refuses it like any other unknown one.
-    return quote(name, safe="", errors="surrogateescape")
+    """A name as one part of a path. Raises Denied for what is no name; it is not repeated, for it may be a token."""
+    if not _NAME.fullmatch(name):
+        raise Denied("what is given as an identity is no name of one; names are of a-z, 0-9 and -")
+    return name
 
 
 def pause_after(answer: Answer) -> float | None:

@@ -69,12 +69,13 @@ class StoreError(Exception):
 class Refusal(Exception):
     """A request that gets no token, with what its sender is told."""
 
-    def __init__(self, code: Code, detail: str, retry_after: float | None = None) -> None:
-        """`retry_after` is in seconds from now, where waiting helps."""
+    def __init__(self, code: Code, detail: str, retry_after: float | None = None, *, by: str = "") -> None:
+        """`retry_after` is in seconds from now, where waiting helps; `by` is the gate or rule that decided, for the audit."""
         super().__init__(detail)
         self.code = code
         self.detail = detail
         self.retry_after = retry_after
+        self.by = by
 
 
 @dataclass(frozen=True, slots=True)

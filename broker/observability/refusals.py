@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 import structlog
 
+from broker.core.access import Workload
+
 _log = structlog.get_logger()
 
 # What an operator may have to act on: a missing grant, someone who tries a way in, or who takes all connections.
@@ -44,9 +46,12 @@ class Refusals:
         self._told: dict[tuple[str, int | None, str], _Told] = {}
         self._unlisted = _Told(float("-inf"))
 
-    def tell(self, reason: str, uid: int | None, listener: str, route: str, now: float) -> None:
-        """A request was refused at `now`; `uid` is None where the kernel proved none."""
-        fields = {"reason": reason, "uid": uid, "listener": listener, "route": route}
+    def tell(self, reason: str, caller: Workload | None, listener: str, route: str, now: float) -> None:
+        """A request was refused at `now`; `caller` is None where the kernel proved none."""
+        uid, pid, unit = (None, None, None) if caller is None else (caller.uid, caller.pid, caller.unit)
+        fields = {
+            "reason": reason, "uid": uid, "pid": pid, "unit": unit, "listener": listener, "route": route,
+        }  # fmt: skip
         if reason not in DENIALS:
             _log.debug("refused", **fields)
             return

@@ -5,7 +5,8 @@ from aiohttp import web
 from broker.serving import health, identities, openapi, rejections, tokens
 from broker.serving.context import DESK, Desk
 from broker.serving.doorway import DOORWAY, Doorway, Serve
-from broker.serving.passage import LARGEST_BODY, PASSAGE
+from broker.serving.gates import LARGEST_BODY
+from broker.serving.passage import PASSAGE
 
 # `GET` brings `HEAD` along.
 _METHODS = {"GET": web.get, "POST": web.post}

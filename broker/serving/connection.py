@@ -17,7 +17,7 @@ from aiohttp.http_exceptions import LineTooLong
 from broker.core.access import Workload
 from broker.core.errors import Code, Refusal
 from broker.serving.context import DESK, Desk
-from broker.serving.doorway import DOORWAY
+from broker.serving.doorway import DOORWAY, Serve
 from broker.serving.problem import SERVER, STATUS, answered, plain, response
 
 _log = structlog.get_logger()
@@ -28,6 +28,8 @@ KEEPALIVE_SECONDS = 75.0
 REQUEST_SECONDS = 10.0
 # For the reader of an answer, which is small.
 ANSWER_SECONDS = 10.0
+# For the rest of a body that nobody reads, so that its sender hears why before the connection ends.
+LINGERING_SECONDS = 1.0
 # What may have come beyond the last answer; a request of ours has a head, and seldom a small body.
 MOST_UNANSWERED = 64 * 1024
 
@@ -42,6 +44,7 @@ class Connection(web.RequestHandler):
             manager,
             loop=loop,
             keepalive_timeout=KEEPALIVE_SECONDS,
+            lingering_time=LINGERING_SECONDS,
             access_log=None,  # type: ignore[arg-type]
             auto_decompress=False,  # the one body that is read has a hundred bytes; nobody may have more unpacked
         )
@@ -61,9 +64,9 @@ class Connection(web.RequestHandler):
         if self._welcome:
             super().connection_made(transport)
             return
-        self._desk.meter.refused("too_many_connections")
+        self._note("too_many_connections", "crowd")
         now = self._desk.clock.now()
-        self._desk.witness.tell("too_many_connections", self._uid, self._doorway.label, "other", now)
+        self._desk.witness.tell("too_many_connections", self.caller, self._doorway.label, "other", now)
         self._abort()
 
     def data_received(self, data: bytes) -> None:
@@ -170,6 +173,13 @@ class Connection(web.RequestHandler):
     def _book(self, refusal: Refusal, status: int) -> None:
         """Count what no application sees."""
         if status < HTTPStatus.INTERNAL_SERVER_ERROR:
-            self._desk.meter.refused(refusal.code.value)
+            self._note(refusal.code.value, "parser")
         self._desk.meter.requested(self._doorway.label, "other", status)
         _log.debug("not_a_request", status=status)
+
+    def _note(self, reason: str, by: str) -> None:
+        """Count it, and record it where tokens are served."""
+        desk, doorway = self._desk, self._doorway
+        desk.meter.refused(reason)
+        if Serve.TOKENS in doorway.serve:
+            desk.auditor.refused(self.caller, doorway.label, None, reason, by, desk.clock.now())

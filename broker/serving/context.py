@@ -34,7 +34,44 @@ class Meter(Protocol):
 class Witness(Protocol):
     """Who writes down refusals, see observability.refusals."""
 
-    def tell(self, reason: str, uid: int | None, listener: str, route: str, now: float) -> None: ...
+    def tell(self, reason: str, caller: Workload | None, listener: str, route: str, now: float) -> None: ...
+
+
+class Auditor(Protocol):
+    """Who records each hand-out and refusal, see observability.audit."""
+
+    def handed(
+        self, caller: Workload, identity: str, by: str, digest: str, life: float, now: float, times: int = 1
+    ) -> None: ...
+    def refused(
+        self,
+        caller: Workload | None,
+        listener: str,
+        identity: str | None,
+        reason: str,
+        by: str,
+        now: float,
+    ) -> None: ...
+
+
+class Unheard:
+    """An auditor that records nothing."""
+
+    def handed(
+        self, caller: Workload, identity: str, by: str, digest: str, life: float, now: float, times: int = 1
+    ) -> None:
+        """A token was handed out."""
+
+    def refused(
+        self,
+        caller: Workload | None,
+        listener: str,
+        identity: str | None,
+        reason: str,
+        by: str,
+        now: float,
+    ) -> None:
+        """A request was refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +85,7 @@ class Desk:
     drain: Drain
     meter: Meter
     witness: Witness
+    auditor: Auditor = field(default_factory=Unheard)
     crowd: Crowd = field(default_factory=Crowd)
 
 

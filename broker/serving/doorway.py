@@ -12,9 +12,16 @@ from aiohttp import web
 
 from broker.core.access import Workload
 
-Gate = Callable[[web.Request], None]
 # A connected socket in, its proven caller out; None where the kernel proves nobody.
 Prove = Callable[[object], Workload | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """One look at a request; `check` raises a Refusal."""
+
+    name: str  # for the audit
+    check: Callable[[web.Request], None]
 
 
 class Serve(StrEnum):

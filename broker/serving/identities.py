@@ -8,7 +8,7 @@ from broker.core.errors import Code, Refusal
 from broker.serving import answers, prefer
 from broker.serving.context import DESK, Desk
 from broker.serving.passage import workload
-from broker.serving.tokens import denied, readable_name
+from broker.serving.permission import denied, permit
 
 _NO_STORE = {"Cache-Control": "no-store"}
 
@@ -23,14 +23,15 @@ async def identities(request: web.Request) -> web.Response:
 async def identity(request: web.Request) -> web.Response:
     """`GET /v1/identities/{name}`."""
     desk, caller, name = request.app[DESK], workload(request), request.match_info["name"]
-    if not desk.policy.may_view(caller, name) or name not in desk.keyring:
-        raise denied(caller)
+    verdict = desk.policy.may_view(caller, name)
+    if not verdict or name not in desk.keyring:
+        raise denied(caller, verdict)
     return _json(_state(desk, name))
 
 
 async def catalog(request: web.Request) -> web.Response:
     """`GET /v1/identities/{name}/catalog`: the token's catalog as Keystone gave it."""
-    desk, name = request.app[DESK], readable_name(request)
+    desk, name = request.app[DESK], permit(request).identity
     held = await desk.keyring[name].token(_until(request))
     catalog = json.loads(held.token.body)["token"].get("catalog")
     if catalog is None:
@@ -40,7 +41,7 @@ async def catalog(request: web.Request) -> web.Response:
 
 async def projects(request: web.Request) -> web.Response:
     """`GET /v1/identities/{name}/projects`: the user's projects as Keystone gives them, at most a minute old."""
-    desk, name = request.app[DESK], readable_name(request)
+    desk, name = request.app[DESK], permit(request).identity
     rows = await desk.projects[name].rows(_until(request))
     return _json({"projects": rows})
 

@@ -1,7 +1,7 @@
 """What surrounds every request on every listener, from the outside in: PASSAGE is the order.
 
-It is counted as in flight, measured by its answer, its failures become problems, its announced size is judged, then
-the gates of its listener. A handler gets the proven caller from `workload`.
+It is counted as in flight, measured by its answer, its failures become problems, then come the gates of its listener. A
+handler gets the proven caller from `workload`.
 """
 
 from aiohttp import web
@@ -10,12 +10,9 @@ from broker.core.access import Workload
 from broker.core.errors import Code, Refusal
 from broker.serving.connection import Connection
 from broker.serving.context import DESK
-from broker.serving.doorway import DOORWAY
+from broker.serving.doorway import DOORWAY, Serve
 from broker.serving.gates import route_of
 from broker.serving.problem import STATUS, Handler, answered, known
-
-# The only body that is read is a report's, of a hundred bytes.
-LARGEST_BODY = 16 * 1024
 
 
 @web.middleware
@@ -48,11 +45,13 @@ async def refusals(request: web.Request, handler: Handler) -> web.StreamResponse
 
 @web.middleware
 async def gated(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """The gates; first the size that is announced: most handlers read no body, and the library would never look."""
-    if (request.content_length or 0) > LARGEST_BODY:
-        raise Refusal(Code.TOO_LARGE, "the request is too large; send no body, or a small one")
+    """The gates, in their order; the one that refuses is named for the audit."""
     for gate in request.app[DOORWAY].gates:
-        gate(request)
+        try:
+            gate.check(request)
+        except Refusal as refusal:
+            refusal.by = f"gate {gate.name}"
+            raise
     return await handler(request)
 
 
@@ -66,6 +65,7 @@ def workload(request: web.Request) -> Workload:
         raise Refusal(
             Code.CALLER_UNKNOWN,
             "the kernel does not prove who is calling; connect again, or use the Unix socket",
+            by="proof",
         )
     return caller
 
@@ -80,10 +80,13 @@ def _note(request: web.Request, refusal: Refusal) -> None:
     status = STATUS[refusal.code]
     if status >= 500:
         return
-    desk, caller = request.app[DESK], _caller(request)
-    desk.meter.refused(refusal.code.value)
+    desk, doorway, caller = request.app[DESK], request.app[DOORWAY], _caller(request)
+    reason, now = refusal.code.value, desk.clock.now()
+    desk.meter.refused(reason)
     if status == 403:
-        uid = None if caller is None else caller.uid
-        desk.witness.tell(
-            refusal.code.value, uid, request.app[DOORWAY].label, route_of(request), desk.clock.now()
-        )
+        desk.witness.tell(reason, caller, doorway.label, route_of(request), now)
+    if Serve.TOKENS in doorway.serve:
+        # A stranger's word is no name: only one of the configuration is written down.
+        name = request.match_info.get("name")
+        known = name if name is not None and name in desk.keyring else None
+        desk.auditor.refused(caller, doorway.label, known, reason, refusal.by or "route", now)

@@ -19,8 +19,7 @@ from broker.keeper.reporting import report
 from broker.serving import answers, prefer
 from broker.serving.connection import REQUEST_SECONDS
 from broker.serving.context import DESK
-from broker.serving.doorway import DOORWAY
-from broker.serving.tokens import readable_name
+from broker.serving.permission import Permit, handed_out, permit
 
 _DIGEST = re.compile(r"[0-9a-fA-F]{64}")
 _FORM = 'send {"sha256": "..."}, the SHA-256 of the token in 64 hex digits'
@@ -30,27 +29,27 @@ _SOON = 1
 
 async def reject(request: web.Request) -> web.Response:
     """`POST /v1/identities/{name}/rejections`."""
-    desk, name = request.app[DESK], readable_name(request)
+    desk, name = request.app[DESK], permit(request).identity
     digest = await _digest(request)
     asked = prefer.wait(request.headers.getall("Prefer", []))
     until = desk.clock.now() + (prefer.DEFAULT if asked is None else asked)
     keeper = desk.keyring[name]
     outcome = await report(keeper, digest, until)
     # It may have waited for long: whether it may still have the token is asked again.
-    readable_name(request)
+    allowed = permit(request)
     headers = {"Cache-Control": "no-store"}
     if asked is not None:
         headers["Preference-Applied"] = f"wait={asked:.0f}"
-    return web.json_response(_answer(request, keeper, outcome), headers=headers)
+    return web.json_response(_answer(request, allowed, keeper, outcome), headers=headers)
 
 
-def _answer(request: web.Request, keeper: Keeper, outcome: Outcome) -> answers.Json:
+def _answer(request: web.Request, allowed: Permit, keeper: Keeper, outcome: Outcome) -> answers.Json:
     desk, name = request.app[DESK], keeper.lease.identity
     now = desk.clock.now()
     held = lease.servable(keeper.lease, now)
     answer: answers.Json = {"outcome": outcome.value, "token": None}
     if held is not None:
-        desk.meter.served(name, request.app[DOORWAY].label)
+        handed_out(request, allowed, held, now)
         answer["token"] = answers.token(name, held, now, stale=lease.stale(keeper.lease, now))
     if outcome is Outcome.DEFERRED and (seconds := _retry_after(keeper, now)) is not None:
         answer["retry_after"] = seconds

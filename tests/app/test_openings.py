@@ -29,13 +29,13 @@ def test_where_the_kernel_proves_nobody_over_tcp_nobody_is_proven_and_the_log_sa
     assert "tcp_serves_no_tokens" in told.out + told.err
 
 
-def test_beyond_loopback_there_are_neither_tokens_nor_gates(tmp_path):
+def test_beyond_loopback_there_are_no_tokens_and_monitors_may_call_us_by_any_name(tmp_path):
     with contextlib.ExitStack() as stack:
         everywhere = "0.0.0.0:0"
         [opening] = openings.openings(settings(tmp_path, tcp=everywhere, serve=["health", "metrics"]))
         doorway, _ = stack.enter_context(opening)
         assert doorway.serve == {Serve.HEALTH, Serve.METRICS}
-        assert doorway.gates == ()
+        assert [gate.name for gate in doorway.gates] == ["version", "target", "framing"]
 
 
 def test_a_default_listener_whose_address_this_host_lacks_is_left_out():

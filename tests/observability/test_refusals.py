@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from broker.core.access import Workload
 from broker.observability.refusals import DENIALS, MOST_REMEMBERED, PAUSE, Refusals
 
 ROUTE = "/v1/identities/{name}/token"
@@ -20,7 +21,8 @@ class Door:
         self, now: float, *, reason: str = "access_denied", uid: int | None = 1001, listener: str = "sock"
     ) -> list[dict[str, Any]]:
         with capture_logs() as told:
-            self.refusals.tell(reason, uid, listener, ROUTE, now)
+            caller = None if uid is None else Workload(uid, uid, 7, listener, unit="app.service")
+            self.refusals.tell(reason, caller, listener, ROUTE, now)
         return [dict(line) for line in told]
 
 
@@ -32,6 +34,8 @@ def test_a_denial_is_told_at_once_with_who_where_and_why(reason: str):
             "log_level": "warning",
             "reason": reason,
             "uid": None,
+            "pid": None,
+            "unit": None,
             "listener": "sock",
             "route": ROUTE,
         }

@@ -27,6 +27,7 @@ from broker.serving.context import Desk, Policy
 from broker.serving.crowd import Crowd
 from broker.serving.doorway import Doorway, Gate, Prove, Serve
 from broker.serving.drain import Drain
+from broker.serving.gates import UNIX_GATES
 from broker.serving.site import serving
 from tests.core.builders import key
 from tests.fakes.clock import FakeClock, settle
@@ -81,8 +82,34 @@ class Books:
     def exposition(self, accept: str) -> tuple[bytes, str]:
         return f"asked for {accept}".encode(), "text/plain; version=0.0.4"
 
-    def tell(self, reason: str, uid: int | None, listener: str, route: str, now: float) -> None:
-        self.told.append((reason, uid, listener, route, now))
+    def tell(self, reason: str, caller: Workload | None, listener: str, route: str, now: float) -> None:
+        self.told.append((reason, None if caller is None else caller.uid, listener, route, now))
+
+
+@dataclass
+class AuditBook:
+    """Implements the serving room's `Auditor`: keeps all that it is told."""
+
+    hand_outs: list[tuple[Workload, str, str, str, float]] = field(default_factory=list)
+    refusals: list[tuple[Workload | None, str, str | None, str, str]] = field(default_factory=list)
+
+    def handed(
+        self, caller: Workload, identity: str, by: str, digest: str, life: float, now: float, times: int = 1
+    ) -> None:
+        del now, times
+        self.hand_outs.append((caller, identity, by, digest, life))
+
+    def refused(
+        self,
+        caller: Workload | None,
+        listener: str,
+        identity: str | None,
+        reason: str,
+        by: str,
+        now: float,
+    ) -> None:
+        del now
+        self.refusals.append((caller, listener, identity, reason, by))
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +136,7 @@ class House:
     policy: Policy
     drain: Drain
     books: Books
+    audit: AuditBook
     desk: Desk
     session: aiohttp.ClientSession
 
@@ -192,18 +220,30 @@ async def house(
     }
     lists = {name: Projects(keepers[name], issuers[name], clock) for name in names}
     keyring, books, path = Keyring(keepers, clock), Books(), folder / "s"
-    desk = Desk(keyring, lists, policy or Readable(*names), clock, Drain(), books, books, crowd or Crowd())
+    may, audit = policy or Readable(*names), AuditBook()
+    desk = Desk(keyring, lists, may, clock, Drain(), books, books, audit, crowd or Crowd())
     async with AsyncExitStack() as stack:
         listening: socket.socket = stack.enter_context(unix_listener(path, 0o666))
         stack.push_async_callback(keyring.aclose)
         for projects in lists.values():
             stack.push_async_callback(projects.aclose)
-        app = application(desk, Doorway(SOCKET, serve, (), prove))
+        app = application(desk, Doorway(SOCKET, serve, UNIX_GATES, prove))
         await stack.enter_async_context(serving(app, listening))
         connector = aiohttp.UnixConnector(str(path), limit=0)
         session = await stack.enter_async_context(aiohttp.ClientSession(connector=connector))
         yield House(
-            path, clock, issuers, sources, stores, keyring, desk.policy, desk.drain, books, desk, session
+            path,
+            clock,
+            issuers,
+            sources,
+            stores,
+            keyring,
+            desk.policy,
+            desk.drain,
+            books,
+            audit,
+            desk,
+            session,
         )
 
 

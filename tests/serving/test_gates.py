@@ -1,5 +1,6 @@
 """Loopback TCP over real sockets: what comes without meaning us is refused by the first gate that it meets."""
 
+import asyncio
 import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -199,12 +200,82 @@ async def test_the_first_gate_in_order_is_the_one_that_tells(tmp_path: Path):
                 refused(await door.ask("/v1/token", *lines, host=host), codes[0])
 
 
-async def test_on_the_unix_socket_none_of_them_is_asked(tmp_path: Path):
-    """Neither a browser nor a proxy arrives there; curl sends any Host."""
+async def test_on_the_unix_socket_any_one_name_will_do_and_no_header_of_ours_is_asked_for(tmp_path: Path):
+    """Any Host will do there, as curl sends it; a browser cannot come by itself, and a proxy that lets one in is found out."""
     async with house(tmp_path, "default") as broker:
         await broker.issued()
-        headers = {"Host": "evil.example", "Origin": "null", "Via": "x", "Sec-Fetch-Site": "cross-site"}
-        assert (await broker.get("/v1/token", headers=headers)).status == 200
+        for name in ("evil.example", "b", "localhost:1", "[::1]"):
+            assert (await broker.get("/v1/token", headers={"Host": name})).status == 200
+        refused(await broker.get("/v1/token", headers={"Origin": "null"}), "browser_request")
+        refused(await broker.get("/v1/token", headers={"Sec-Fetch-Site": "cross-site"}), "browser_request")
+        for line in ("Via", "Forwarded", "X-Forwarded-For", "x-real-ip"):
+            refused(await broker.get("/v1/token", headers={line: "x"}), "forwarded_request")
+
+
+GOOD = b"Host: localhost\r\nMetadata: true\r\n"
+
+
+@pytest.mark.parametrize(
+    ("head", "code"),
+    [
+        (b"GET /v1/token\r\n", "bad_request"),  # HTTP/0.9, which the library would take
+        (b"GET /v1/token HTTP/2.0\r\n" + GOOD, "bad_request"),
+        (
+            b"GET /v1/token HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\nMetadata: true\r\n",
+            "bad_request",
+        ),
+        (b"GET /v1/token HTTP/1.1\r\nHost: a@localhost\r\nMetadata: true\r\n", None),
+        (b"GET /v1/token HTTP/1.1\r\nHost: localhost:123456\r\nMetadata: true\r\n", None),
+        (b"GET /v1/token HTTP/1.1\r\nHost:\r\nMetadata: true\r\n", None),
+        (b"GET /v1/token HTTP/1.1\r\nMetadata: true\r\n", "bad_request"),
+        (b"GET http://localhost/v1/token HTTP/1.1\r\n" + GOOD, "forwarded_request"),
+        (b"GET //v1/token HTTP/1.1\r\n" + GOOD, "bad_request"),
+        (b"GET /v1/./token HTTP/1.1\r\n" + GOOD, "bad_request"),
+        (b"GET /v1/x/../token HTTP/1.1\r\n" + GOOD, "bad_request"),
+        (b"GET /v1/.. HTTP/1.1\r\n" + GOOD, "bad_request"),
+        (b"GET /v1/%74oken HTTP/1.1\r\n" + GOOD, "bad_request"),
+        (b"GET /v1%2ftoken HTTP/1.1\r\n" + GOOD, "bad_request"),
+        (b"GET /v1\\token HTTP/1.1\r\n" + GOOD, "bad_request"),
+        (b"GET /v1/token;x=1 HTTP/1.1\r\n" + GOOD, "bad_request"),
+        (b"GET /v1/token#x HTTP/1.1\r\n" + GOOD, "bad_request"),
+        (b"GET /v1/token?format=json#x HTTP/1.1\r\n" + GOOD, "bad_request"),
+        (b"OPTIONS * HTTP/1.1\r\n" + GOOD, "bad_request"),
+        (b"CONNECT localhost:80 HTTP/1.1\r\n" + GOOD, "bad_request"),
+        (b"TRACE /v1/token HTTP/1.1\r\n" + GOOD, "method_not_allowed"),
+        (b"GET /v1/token HTTP/1.1\r\nContent-Length: 5\r\n" + GOOD + b"\r\nhello", "bad_request"),
+        (b"GET /v1/token HTTP/1.1\r\nTransfer-Encoding: chunked\r\n" + GOOD + b"\r\n0\r\n", "bad_request"),
+        (b"GET /v1/token HTTP/1.0\r\nTransfer-Encoding: chunked\r\n" + GOOD + b"\r\n0\r\n", "bad_request"),
+        (
+            b"POST /v1/identities/default/rejections HTTP/1.1\r\nTransfer-Encoding: gzip, chunked\r\n"
+            + GOOD
+            + b"\r\n0\r\n",
+            "bad_request",
+        ),
+    ],
+)
+async def test_what_could_be_understood_in_two_ways_is_refused_on_both_listeners(
+    tmp_path: Path, head: bytes, code: str | None
+):
+    async with doors(tmp_path) as (broker, door):
+        for raw, otherwise in ((broker.raw, "bad_request"), (door.raw, "host_not_allowed")):
+            first, _, rest = head.partition(b"\r\n")
+            answer = parsed(await raw(first + b"\r\nConnection: close\r\n" + rest + b"\r\n"))
+            assert 400 <= answer.status < 500
+            assert answer.tree["code"] == (code or otherwise)
+        assert broker.audit.hand_outs == []
+
+
+@pytest.mark.parametrize("lines", [b"Upgrade: h2c\r\nConnection: Upgrade\r\n", b"Expect: 100-continue\r\n"])
+async def test_what_clients_offer_by_habit_changes_nothing(tmp_path: Path, lines: bytes):
+    """Java's client offers HTTP/2 with each request of its own accord; the next request on the connection is one still."""
+    async with house(tmp_path, "default") as broker:
+        await broker.issued()
+        reader, writer = await asyncio.open_unix_connection(broker.path)
+        for _ in range(2):
+            writer.write(b"GET /v1/token HTTP/1.1\r\nHost: b\r\n" + lines + b"\r\n")
+            async with asyncio.timeout(10):
+                assert b"token-of-default" in await reader.readuntil(b"null}")
+        writer.close()
 
 
 async def test_a_door_for_health_alone_has_no_way_to_a_token_whatever_is_sent(tmp_path: Path):

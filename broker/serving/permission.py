@@ -1,0 +1,52 @@
+"""Permission at a request, and the one place where it is written down that a token left.
+
+- Permission is asked before any name is looked up: a name that does not exist and one that is not granted answer alike.
+- Who waits is asked again afterwards: what is handed out is judged by the rules of that moment.
+"""
+
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from broker.core.access import NO_GRANT, Verdict, Workload
+from broker.core.errors import Code, Refusal
+from broker.core.model import Held
+from broker.serving.context import DESK
+from broker.serving.doorway import DOORWAY
+from broker.serving.passage import workload
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """A proven caller that may read an identity."""
+
+    caller: Workload
+    identity: str
+    by: str  # the rule that allows it
+
+
+def permit(request: web.Request, name: str | None = None) -> Permit:
+    """For this identity, or the one named in the path, if it is there and the caller may have its token. Raises Refusal."""
+    desk, caller = request.app[DESK], workload(request)
+    name = request.match_info["name"] if name is None else name
+    verdict = desk.policy.may_read(caller, name)
+    if not verdict or name not in desk.keyring:
+        raise denied(caller, verdict)
+    return Permit(caller, name, verdict.by)
+
+
+def denied(caller: Workload, verdict: Verdict | None = None) -> Refusal:
+    """The same words for what is not granted and what does not exist."""
+    return Refusal(
+        Code.ACCESS_DENIED,
+        f"uid {caller.uid} may not read this identity; it needs a grant",
+        by=verdict.by if verdict is not None and not verdict else NO_GRANT,
+    )
+
+
+def handed_out(request: web.Request, permit: Permit, held: Held, now: float) -> None:
+    """A token leaves with the answer to this request."""
+    desk = request.app[DESK]
+    desk.meter.served(permit.identity, request.app[DOORWAY].label)
+    life = held.span.deadline - now
+    desk.auditor.handed(permit.caller, permit.identity, permit.by, held.token.digest, life, now)
