@@ -72,6 +72,7 @@ def summary(settings: Settings, file: Path | None) -> Iterator[str]:
     for name, identity in settings.identities.items():
         keys = f"key{'s' * (len(identity.keys) > 1)} from {', then '.join(identity.keys)}"
         yield f"  {name}: {keys}; IAM at {settings.iam_of(name).url}"
+    yield f"Audit trail: {settings.log.audit}"
     yield "Who may read:"
     if not settings.grants:
         yield f"  {_OWNERS_RULE}"
@@ -97,6 +98,6 @@ def _grant(grant: Grant) -> str:
     where = f"on {', '.join(grant.listeners)}" if grant.listeners else "on all listeners"
     if grant.any:
         return f"{grant.identity}: whoever connects {where}"
-    kinds = (("user", grant.users), ("group", grant.groups))
+    kinds = (("user", grant.users), ("group", grant.groups), ("unit", grant.units))
     who = [f"{kind}{'s' * (len(them) > 1)} {', '.join(map(str, them))}" for kind, them in kinds if them]
     return f"{grant.identity}: {', '.join(who)} {where}"

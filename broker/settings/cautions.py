@@ -3,6 +3,7 @@
 import shlex
 import stat
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 from broker.core.errors import Problem
 from broker.core.model import AccessKey
@@ -10,6 +11,8 @@ from broker.identity.sources import ENVIRONMENT
 from broker.settings.listeners import UnixListener
 from broker.settings.tree import Settings
 
+# There while systemd is the host's manager, see sd_booted(3).
+SYSTEMD = Path("/run/systemd/system")
 # As this number the kernel shows every user of another user namespace that it cannot map.
 _UNMAPPED = 65534
 
@@ -64,6 +67,15 @@ def _grants(settings: Settings) -> Iterator[Problem]:
                 elif account.number == _UNMAPPED:
                     what = "is also what callers of foreign user namespaces look like"
                     yield Problem(where, what, "grant to a user of its own")
+
+        if grant.units and not SYSTEMD.is_dir():
+            what = "no systemd runs here, so that nobody is in a unit"
+            yield Problem(f"grants[{index}].units", what, "grant to users or groups, or to a listener")
+        # Where they could not match at all, that is an error.
+        only_tcp = grant.listeners and all(not label.startswith("/") for label in grant.listeners)
+        if only_tcp and (grant.groups or grant.units):
+            what = "names groups or units, and over TCP only users are proven"
+            yield Problem(f"grants[{index}]", what, "name a Unix socket too, or remove them")
 
 
 def _replaceable(listener: UnixListener) -> bool:

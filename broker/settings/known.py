@@ -31,8 +31,6 @@ _ROOMS: dict[str, tuple[type[BaseModel], ...]] = {
 _LATER = {
     "": {"files", "s3"},
     "identities": {"client_secret_file"},
-    "grants": {"units"},
-    "log": {"audit"},
     "serving": {"lane", "limits"},
 }
 

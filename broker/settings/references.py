@@ -4,7 +4,8 @@ Judged on the draft, before the tree is built, so that a problem here does not h
 of the right kind is left to the tree, and what names something broken is not blamed for it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 from pydantic_core import PydanticCustomError
 
@@ -20,9 +21,20 @@ _NO_PORT = (
     "choose a port for it under [[listen]], or name another listener",
 )
 _NEVER = (
-    "can never match, because over TCP only users are proven, not groups",
+    "can never match, because over TCP only users are proven, neither groups nor units",
     "name users, or let it hold on a Unix socket",
 )
+_ELSEWHERE = (
+    "can never match, because each listener where it holds is limited to other identities",
+    "add the identity to the `identities` of one, or name another listener",
+)
+
+
+class _Door(NamedTuple):
+    """A listener of the draft."""
+
+    serve: tuple[object, ...]
+    identities: tuple[object, ...] | None  # None: all of them
 
 
 def reference_problems(draft: Draft) -> Iterator[Problem]:
@@ -43,7 +55,7 @@ def reference_problems(draft: Draft) -> Iterator[Problem]:
 
 
 def _unreachable(
-    grant: dict[str, object], path: Path, services: dict[str, tuple[object, ...]]
+    grant: dict[str, object], path: Path, services: dict[str, _Door]
 ) -> Iterator[tuple[Path, tuple[str, str]]]:
     named = _list(grant.get("listeners"))
     labels = [_label(item) for item in named]
@@ -52,24 +64,35 @@ def _unreachable(
             yield (*path, "listeners", index), _NO_LISTENER
         elif its is not None and not its.startswith("/") and its.endswith(":0"):
             yield (*path, "listeners", index), _NO_PORT
-        elif its is not None and "tokens" not in services[its]:
+        elif its is not None and "tokens" not in services[its].serve:
             yield (*path, "listeners", index), _NO_TOKENS
-    only_groups = _list(grant.get("groups")) and not (
-        grant.get("users") or grant.get("any") or "units" in grant
-    )
-    where = labels if named else list(services)
-    if only_groups and all(its in services and not its.startswith("/") for its in map(str, where)):
-        yield (*path, "groups"), _NEVER
+    where = [its for its in (labels if named else services) if its in services]
+    doors = {its: services[its] for its in map(str, where) if "tokens" in services[its].serve}
+    if not doors or len(doors) < len(named):
+        return  # told already
+    unproven = [key for key in ("groups", "units") if _list(grant.get(key))]
+    if unproven and not (grant.get("users") or grant.get("any")) and _no_socket(doors):
+        yield (*path, unproven[0]), _NEVER
+    limits = [door.identities for door in doors.values()]
+    if all(limit is not None and grant.get("identity") not in limit for limit in limits):
+        yield (*path, "identity"), _ELSEWHERE
 
 
-def _services(table: dict[str, object]) -> dict[str, tuple[object, ...]] | None:
+def _no_socket(labels: Iterable[str]) -> bool:
+    return all(not its.startswith("/") for its in labels)
+
+
+def _services(table: dict[str, object]) -> dict[str, _Door] | None:
     """What each listener serves, by its label; None where one of them is broken, nothing where that is told already."""
-    found: dict[str, tuple[object, ...]] = {}
+    found: dict[str, _Door] = {}
     for entry in _list(table.get("listen")):
         if isinstance(entry, UnixListener | TcpListener):
-            found[entry.label] = entry.serve
+            found[entry.label] = _Door(entry.serve, entry.identities)
         elif isinstance(entry, dict) and (its := _label(entry.get("unix", entry.get("tcp")))):
-            found[its] = tuple(_list(entry.get("serve", [*SERVICES])))
+            limit = entry.get("identities")
+            found[its] = _Door(
+                tuple(_list(entry.get("serve", [*SERVICES]))), None if limit is None else tuple(_list(limit))
+            )
         else:
             return None
     return found

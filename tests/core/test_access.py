@@ -105,3 +105,33 @@ def test_a_right_comes_from_a_named_user_or_a_named_group_and_from_nothing_else(
         Policy(OWNER, (Grant("default", users=users, groups=groups),)).may_read(workload, "default").allowed
     )
     assert granted is (uid in users or gid in groups or bool(more & groups))
+
+
+@pytest.mark.parametrize(
+    ("unit", "slices", "allowed"),
+    [
+        ("app.service", {"system.slice"}, True),
+        ("other.service", {"system.slice", "jobs.slice"}, True),
+        ("other.service", {"system.slice"}, False),
+        ("jobs.slice", set(), True),
+        ("App.service", set(), False),
+        (None, set(), False),
+    ],
+)
+def test_a_unit_is_granted_by_its_own_name_or_that_of_a_slice_around_it(unit, slices, allowed):
+    grant = Grant("default", units=frozenset({"app.service", "jobs.slice"}))
+    workload = Workload(1001, 1001, 7, SOCKET, unit=unit, slices=frozenset(slices))
+    assert Policy(OWNER, (grant,)).may_read(workload, "default").allowed is allowed
+
+
+def test_each_judgement_says_what_decided_it():
+    grants = (Grant("other", users=frozenset({7})), Grant("default", users=frozenset({7})))
+    policy = Policy(OWNER, grants, {TCP: frozenset({"other"})})
+    assert policy.may_read(caller(7), "default").by == "grants[1]"
+    assert policy.may_view(caller(7), "default").by == "grants[1]"
+    assert policy.may_read(caller(8), "default").by == "no grant"
+    assert policy.may_read(caller(7, listener=TCP), "default").by == "the listener's identities"
+    assert policy.may_view(caller(1000), "default").by == "owner"
+    assert policy.may_view(caller(1000, listener=TCP), "default").by == "the listener's identities"
+    assert Policy(OWNER).may_read(caller(1000), "default").by == "owner"
+    assert Policy(OWNER).may_read(caller(7), "default").by == "no grant"

@@ -7,12 +7,12 @@ import pytest
 
 from broker.core import access
 from broker.core.access import Owner, Workload
-from broker.settings import Account, Refresh, load
+from broker.settings import Account, Refresh, cautions, load
 from tests.settings.broken import GOOD, told_of
 
 NO_LISTENER = "is no listener of this configuration; correct it, or add it under [[listen]]"
 NEVER = (
-    "can never match, because over TCP only users are proven, not groups; "
+    "can never match, because over TCP only users are proven, neither groups nor units; "
     "name users, or let it hold on a Unix socket"
 )
 NO_PORT = (
@@ -21,6 +21,11 @@ NO_PORT = (
 )
 NO_USER = "is no user of this host; create the user, or give its name or number"
 NO_GROUP = "is no group of this host; create the group, or give its name or number"
+NO_UNIT = 'is not the whole name of a unit; write it like "app.service" or "user-1001.slice"'
+ELSEWHERE = (
+    "can never match, because each listener where it holds is limited to other identities; "
+    "add the identity to the `identities` of one, or name another listener"
+)
 BOUNDS = "is out of bounds; choose a number between 0 and 4294967294"
 NEITHER = 'is neither a name nor a number; write it like "app" or 1001'
 TCP = '[[listen]]\ntcp = "127.0.0.1:9780"\n'
@@ -31,7 +36,12 @@ VARIABLES = {
     ),
     "KAKAOCLOUD_BROKER_GRANTS": json.dumps(
         [
-            {"identity": "default", "users": ["root", 1001, "1002"], "groups": ["root", "50"]},
+            {
+                "identity": "default",
+                "users": ["root", 1001, "1002"],
+                "groups": ["root", "50"],
+                "units": ["app@1.service", "user-1001.slice"],
+            },
             {"identity": "shop", "any": True, "listeners": ["/s", "[::1]:9780", "127.0.0.1:9780"]},
         ]
     ),
@@ -55,7 +65,12 @@ def test_wholly_from_variables():
     assert policy == access.Policy(
         owner,
         (
-            access.Grant("default", frozenset({0, 1001, 1002}), frozenset({0, 50})),
+            access.Grant(
+                "default",
+                frozenset({0, 1001, 1002}),
+                frozenset({0, 50}),
+                frozenset({"app@1.service", "user-1001.slice"}),
+            ),
             access.Grant("shop", listeners=frozenset({"/s", "[::1]:9780", "127.0.0.1:9780"}), anyone=True),
         ),
         {"/s": frozenset({"shop"})},
@@ -114,7 +129,7 @@ def test_the_default_listeners_can_be_named(tmp_path: Path):
                 f"F, grants[0].users[5]: {BOUNDS}",
             ],
         ),
-        (default(), ["F, grants[0]: names nobody; add users, groups, or any = true with listeners"]),
+        (default(), ["F, grants[0]: names nobody; add users, groups, units, or any = true with listeners"]),
         (
             default("any = true"),
             [
@@ -126,7 +141,7 @@ def test_the_default_listeners_can_be_named(tmp_path: Path):
         ),
         (
             default("any = true", "users = [1]", 'listeners = ["/s"]'),
-            ["F, grants[0]: grants both `any` and some by name; keep `any`, or keep users and groups"],
+            ["F, grants[0]: grants both `any` and some by name; keep `any`, or keep users, groups and units"],
         ),
         (
             default("users = [1]", 'listeners = ["/s", "/t", "127.0.0.1:1", "s", "localhost:1"]'),
@@ -165,7 +180,23 @@ def test_the_default_listeners_can_be_named(tmp_path: Path):
                 "F, grants[0].listeners[0]: leads through `..`, and a socket goes by one name; write the path without .."
             ],
         ),
-        (default("units = []"), ["F, grants[0].units: is not supported by this version; remove it"]),
+        (
+            default('units = ["app", "app@.service", "app.timer", "a/b.service", 7, "app*.service"]'),
+            [
+                *[f"F, grants[0].units[{index}]: {NO_UNIT}" for index in (0, 1, 2, 3)],
+                "F, grants[0].units[4]: is not text; put the value in quotes",
+                f"F, grants[0].units[5]: {NO_UNIT}",
+            ],
+        ),
+        (
+            TCP + default('units = ["a.service"]', 'listeners = ["127.0.0.1:9780"]'),
+            [f"F, grants[0].units: {NEVER}"],
+        ),
+        (
+            '[identities.other]\nkeys = ["/k"]\n[[listen]]\nunix = "/t"\nidentities = ["other"]\n'
+            + default("users = [1]", 'listeners = ["/t"]'),
+            [f"F, grants[0].identity: {ELSEWHERE}"],
+        ),
         (
             default('user = ["app"]'),
             ["F, grants[0].user: is not a known setting; did you mean `grants[0].users`?"],
@@ -209,3 +240,23 @@ def test_a_broken_listener_is_not_also_blamed_on_the_grant(tmp_path: Path):
         '[[listen]]\ntcp = "localhost:1"\n' + default("users = [1]", 'listeners = ["/t"]'), tmp_path
     )
     assert [line.partition(":")[0] for line in told] == ["F, listen[1].tcp"]
+
+
+@pytest.mark.parametrize(
+    ("addition", "what"),
+    [
+        (
+            default("users = [1]", 'units = ["a.service"]', 'listeners = ["127.0.0.1:9780"]'),
+            "over TCP only users are proven",
+        ),
+        (default('units = ["a.service"]'), "no systemd runs here"),
+    ],
+)
+def test_what_may_match_nobody_is_worth_a_word(tmp_path: Path, monkeypatch, addition: str, what: str):
+    monkeypatch.setattr(cautions, "SYSTEMD", tmp_path / "nowhere")
+    path = tmp_path / "broker.toml"
+    path.write_text(GOOD + TCP + addition)
+    doubts = [doubt for doubt in cautions.cautions(load(path, {})) if doubt.where.startswith("grants[0]")]
+    assert any(what in doubt.what for doubt in doubts)
+    monkeypatch.setattr(cautions, "SYSTEMD", tmp_path)
+    assert len([each for each in cautions.cautions(load(path, {})) if each.where == "grants[0].units"]) == 0
