@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol
 
+from broker.callers import proc
+
 # Not named by the standard library; the same number on all of Linux's usual machines.
 _SO_PEERPIDFD = 77
 _INT = struct.Struct("i")
@@ -33,7 +35,7 @@ class Connection(Protocol):
 
 
 @contextlib.contextmanager
-def held(connection: Connection, pid: int, uid: int, proc: Path) -> Iterator[Callable[[], bool]]:
+def held(connection: Connection, pid: int, uid: int, root: Path) -> Iterator[Callable[[], bool]]:
     """Whether what `/proc` has shown of `pid` since the context began is of the caller; to be asked after the look."""
     try:
         descriptor = _descriptor(connection)
@@ -41,8 +43,9 @@ def held(connection: Connection, pid: int, uid: int, proc: Path) -> Iterator[Cal
         yield lambda: False
         return
     if descriptor is None:
-        began = _start(proc / str(pid))
-        yield lambda: began is not None and _start(proc / str(pid)) == began and uid in _uids(proc / str(pid))
+        at = f"{root}/{pid}"
+        began = _start(at)
+        yield lambda: began is not None and _start(at) == began and uid in _uids(at)
         return
     try:
         yield lambda: _lives(descriptor)
@@ -68,19 +71,19 @@ def _lives(descriptor: int) -> bool:
     return not look.poll(0)
 
 
-def _start(process: Path) -> str | None:
+def _start(process: str) -> str | None:
     """When it started, in the kernel's ticks; None where it is gone or hidden."""
     try:
-        return (process / "stat").read_text().rpartition(")")[2].split()[_START]
-    except (OSError, IndexError, UnicodeDecodeError):
+        return proc.text(f"{process}/stat").rpartition(")")[2].split()[_START]
+    except (OSError, IndexError):
         return None
 
 
-def _uids(process: Path) -> frozenset[int]:
+def _uids(process: str) -> frozenset[int]:
     """Its real, effective, saved and file system uid; none where it is gone or hidden."""
     try:
-        lines = (process / "status").read_text().splitlines()
-    except (OSError, UnicodeDecodeError):
+        lines = proc.text(f"{process}/status").splitlines()
+    except OSError:
         return frozenset()
     line = next((line for line in lines if line.startswith("Uid:")), "")
     return frozenset(int(word) for word in line.split()[1:])

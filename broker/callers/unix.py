@@ -12,7 +12,7 @@ import socket
 import struct
 from pathlib import Path
 
-from broker.callers import process
+from broker.callers import proc, process
 from broker.callers.process import Connection
 from broker.callers.units import Lodging, lodging
 from broker.core.access import Workload
@@ -30,7 +30,7 @@ def prove(
     listener: str,
     ambiguous_uid: int | None = None,
     ambiguous_gid: int | None = None,
-    proc: Path = Path("/proc"),
+    root: Path = Path("/proc"),
 ) -> Workload | None:
     """The proven caller, or None where the kernel does not say: then nobody is assumed.
 
@@ -44,7 +44,7 @@ def prove(
     if uid < 0 or uid == ambiguous_uid:  # below 0 is what the kernel writes where there is no peer
         return None
     groups = _groups(connection) - {ambiguous_gid}
-    ours, at = (False, Lodging()) if not pid else _looked_at(connection, pid, uid, proc)
+    ours, at = (False, Lodging()) if not pid else _looked_at(connection, pid, uid, root)
     return Workload(
         uid=uid,
         gid=None if gid == ambiguous_gid else gid,
@@ -57,28 +57,28 @@ def prove(
     )
 
 
-def _looked_at(connection: Connection, pid: int, uid: int, proc: Path) -> tuple[bool, Lodging]:
+def _looked_at(connection: Connection, pid: int, uid: int, root: Path) -> tuple[bool, Lodging]:
     """Whether the caller is of our own pid namespace, and where it lives; nothing of the kind where it is gone."""
-    with process.held(connection, pid, uid, proc) as vouched:
+    with process.held(connection, pid, uid, root) as vouched:
         # Who is not root is judged by its uid, wherever it lives.
-        ours = uid == 0 and _in_our_pid_namespace(proc / str(pid))
-        at = _lodging(proc / str(pid))
+        ours = uid == 0 and _in_our_pid_namespace(f"{root}/{pid}")
+        at = _lodging(f"{root}/{pid}")
         return (ours, at) if vouched() else (False, Lodging())
 
 
-def _in_our_pid_namespace(caller: Path) -> bool:
+def _in_our_pid_namespace(caller: str) -> bool:
     """Whether the process has one pid only: ours. False where it cannot be seen, or is gone."""
     try:
-        lines = (caller / "status").read_text().splitlines()
-    except (OSError, UnicodeDecodeError):
+        lines = proc.text(f"{caller}/status").splitlines()
+    except OSError:
         return False
     return any(line.startswith("NSpid:") and len(line.split()) == 2 for line in lines)
 
 
-def _lodging(caller: Path) -> Lodging:
+def _lodging(caller: str) -> Lodging:
     try:
-        return lodging((caller / "cgroup").read_text())
-    except (OSError, UnicodeDecodeError):
+        return lodging(proc.text(f"{caller}/cgroup"))
+    except OSError:
         return Lodging()
 
 

@@ -143,6 +143,6 @@ def test_root_of_a_container_below_is_told_like_any_of_another_pid_namespace(tmp
         (tmp_path / "700").mkdir()
         (tmp_path / "700/status").write_text(f"{status}Uid:\t{uid}\t{uid}\t{uid}\t{uid}\n")
         (tmp_path / "700/stat").write_text(f"700 (sh) S {' '.join(['0'] * 20)}\n")
-    told = unix.prove(Told(700, uid), "here", proc=tmp_path)
+    told = unix.prove(Told(700, uid), "here", root=tmp_path)
     assert told is not None
     assert told.pid == pid
