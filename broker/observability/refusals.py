@@ -5,9 +5,11 @@
 - Of the request only the route's pattern is told: no header, no Host, no Origin; a stranger wrote those.
 - Memory and lines are bounded: whoever can take many uids can neither fill one nor flood the other. Past the bound,
   `refused_unlisted` counts at most once a minute.
-- What is no sign of trouble with access (a bad parameter, an unknown path, no token yet) is told at debug only.
+- A denial is a warning. What is no sign of trouble with access (a bad request, an unknown path, a late one) is told at info,
+  in a book of its own, so that a flood of those cannot take the denials' place.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import structlog
@@ -42,9 +44,7 @@ class Refusals:
     """Remembers what was told; belongs to one event loop and has no clock of its own."""
 
     def __init__(self) -> None:
-        # In the order of the last line about each: the first is the one to forget.
-        self._told: dict[tuple[str, int | None, str], _Told] = {}
-        self._unlisted = _Told(float("-inf"))
+        self._denials, self._others = _Book("warning"), _Book("info")
 
     def tell(self, reason: str, caller: Workload | None, listener: str, route: str, now: float) -> None:
         """A request was refused at `now`; `caller` is None where the kernel proved none."""
@@ -52,36 +52,46 @@ class Refusals:
         fields = {
             "reason": reason, "uid": uid, "pid": pid, "unit": unit, "listener": listener, "route": route,
         }  # fmt: skip
-        if reason not in DENIALS:
-            _log.debug("refused", **fields)
-            return
-        key = (reason, uid, listener)
-        told = self._told.get(key)
+        book = self._denials if reason in DENIALS else self._others
+        book.tell((reason, uid, listener), fields, now)
+
+
+class _Book:
+    """The lines of one level."""
+
+    def __init__(self, level: str) -> None:
+        self._level = level
+        # In the order of the last line about each: the first is the one to forget.
+        self.told: dict[tuple[str, int | None, str], _Told] = {}
+        self._unlisted = _Told(float("-inf"))
+
+    def tell(self, key: tuple[str, int | None, str], fields: Mapping[str, object], now: float) -> None:
+        told = self.told.get(key)
         if told is None:
             if self._has_room(now):
-                self._told[key] = _Told(now)
-                _log.warning("refused", **fields)
+                self.told[key] = _Told(now)
+                getattr(_log, self._level)("refused", **fields)
             else:
                 self._count_unlisted(now)
             return
         told.since += 1
         if now - told.at >= PAUSE:
-            del self._told[key]  # so that it goes to the end of the order
-            self._told[key] = _Told(now)
-            _log.warning("refused", **fields, repeated=told.since)
+            del self.told[key]  # so that it goes to the end of the order
+            self.told[key] = _Told(now)
+            getattr(_log, self._level)("refused", **fields, repeated=told.since)
 
     def _has_room(self, now: float) -> bool:
         """Forget the oldest where that is needed; what was told within the pause is not forgotten, or it would repeat."""
-        if len(self._told) < MOST_REMEMBERED:
+        if len(self.told) < MOST_REMEMBERED:
             return True
-        oldest = next(iter(self._told))
-        if now - self._told[oldest].at < PAUSE:
+        oldest = next(iter(self.told))
+        if now - self.told[oldest].at < PAUSE:
             return False
-        del self._told[oldest]
+        del self.told[oldest]
         return True
 
     def _count_unlisted(self, now: float) -> None:
         self._unlisted.since += 1
         if now - self._unlisted.at >= PAUSE:
-            _log.warning("refused_unlisted", repeated=self._unlisted.since)
+            getattr(_log, self._level)("refused_unlisted", repeated=self._unlisted.since)
             self._unlisted = _Told(now)

@@ -83,8 +83,7 @@ def _note(request: web.Request, refusal: Refusal) -> None:
     desk, doorway, caller = request.app[DESK], request.app[DOORWAY], _caller(request)
     reason, now = refusal.code.value, desk.clock.now()
     desk.meter.refused(reason)
-    if status == 403:
-        desk.witness.tell(reason, caller, doorway.label, route_of(request), now)
+    desk.witness.tell(reason, caller, doorway.label, route_of(request), now)
     if Serve.TOKENS in doorway.serve:
         # A stranger's word is no name: only one of the configuration is written down.
         name = request.match_info.get("name")

@@ -42,9 +42,20 @@ def test_a_denial_is_told_at_once_with_who_where_and_why(reason: str):
     ]
 
 
-@pytest.mark.parametrize("reason", ["bad_request", "not_found", "not_ready", "iam_unavailable"])
-def test_what_is_no_denial_is_for_debugging(reason: str):
-    assert [line["log_level"] for line in Door().refuses(0.0, reason=reason)] == ["debug"]
+@pytest.mark.parametrize("reason", ["bad_request", "not_found", "timeout", "too_large"])
+def test_what_is_no_denial_is_told_at_info_as_rarely(reason: str):
+    door = Door()
+    told = [line for second in range(121) for line in door.refuses(float(second), reason=reason)]
+    assert [line["log_level"] for line in told] == ["info"] * 3
+    assert [line.get("repeated") for line in told] == [None, 60, 60]
+
+
+def test_a_flood_of_bad_requests_hides_no_denial():
+    door = Door()
+    for uid in range(2 * MOST_REMEMBERED):
+        door.refuses(0.0, reason="bad_request", uid=uid)
+    [line] = door.refuses(0.0, uid=4711)
+    assert (line["event"], line["uid"], line["log_level"]) == ("refused", 4711, "warning")
 
 
 def test_repetitions_are_counted_and_told_once_a_minute():
@@ -82,6 +93,6 @@ def test_memory_is_bounded_and_the_oldest_is_forgotten_first():
         door.refuses(0.0, uid=uid)
     door.refuses(PAUSE, uid=0)  # told again: now the youngest
     door.refuses(PAUSE, uid=9999)
-    assert len(door.refusals._told) == MOST_REMEMBERED
+    assert len(door.refusals._denials.told) == MOST_REMEMBERED
     assert not door.refuses(PAUSE + 1, uid=0)
     assert "repeated" not in door.refuses(PAUSE + 1, uid=1)[0]
