@@ -11,11 +11,12 @@ import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
 from broker import __version__
+from broker.auditing import Auditing, open_audit
 from broker.callers.container import in_container
 from broker.clock import BootClock
 from broker.core import timing
@@ -82,23 +83,25 @@ async def running(
     owner = Owner(os.getuid(), in_container())
     policy = LivePolicy(settings.policy(owner))
     async with AsyncExitStack() as stack:
-        # Sockets first: who asks early waits in the kernel's queue instead of being refused.
+        auditing = stack.enter_context(open_audit(settings.log.audit, clock))
+        # Sockets early: who asks before all is up waits in the kernel's queue instead of being refused.
         opened = [stack.enter_context(opening) for opening in openings(settings)]
         stores = stack.enter_context(open_stores(settings, clock))
         keyring: list[Keyring] = []
-        metrics = Metrics(__version__, lambda: _readings(keyring[0], clock))
-        roster = await stack.enter_async_context(
-            Roster(await _setting(settings, stores, clock), stores, metrics)
-        )
+        metrics = Metrics(__version__, lambda: _readings(keyring[0], clock), auditing.lost)
+        setting = replace(await _setting(settings, stores, clock), ailments=auditing.ailments)
+        roster = await stack.enter_async_context(Roster(setting, stores, metrics))
         keyring.append(roster.keyring)
         await roster.add(settings, found)
         reloading = Reloading(settings, load or (lambda: settings), sources, roster, policy, owner)
         stack.push_async_callback(reloading.aclose)
-        desk = Desk(roster.keyring, roster.projects, policy, clock, Drain(), metrics, Refusals())
+        desk = Desk(
+            roster.keyring, roster.projects, policy, clock, Drain(), metrics, Refusals(), auditing.auditor
+        )
         desk.keyring.observe()
         for doorway, listening in opened:
             await stack.enter_async_context(serving(application(desk, doorway), listening))
-        await stack.enter_async_context(ticking(_Tick(desk)))
+        await stack.enter_async_context(ticking(_Tick(desk, auditing)))
         yield Broker(desk, tuple(doorway.label for doorway, _ in opened), reloading)
 
 
@@ -154,8 +157,9 @@ class _Blocking(ThreadPoolExecutor):
 class _Tick:
     """What happens each second; how late it comes says how busy the loop is, or that it has slept."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, auditing: Auditing) -> None:
         self._desk = desk
+        self._auditing = auditing
         self._due = desk.clock.now() + EVERY
         self._suspended = desk.clock.suspended()
 
@@ -169,6 +173,7 @@ class _Tick:
             _log.info("woke", after_seconds=round(max(slept, late)))
             keyring.woke()
         keyring.observe()
+        self._auditing.tick(now)
 
 
 def _readings(keyring: Keyring, clock: Clock) -> Iterator[Reading]:

@@ -60,6 +60,7 @@ def _settings(folder: Path, url: str, iam: FakeIam) -> Settings:
             "identities": {"default": {"keys": [str(keys)]}},
             "listen": [{"unix": str(folder / "broker.sock")}, {"tcp": "127.0.0.1:0"}],
             "cache": {"path": str(folder / "cache")},
+            "log": {"audit": "off"},  # stdout is for the tour
         }
     )
 

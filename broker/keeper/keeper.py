@@ -51,6 +51,7 @@ class Keeper:
         """`places` are its one or two sources of keys, with what they gave at start."""
         self._setting = setting
         self.clock = setting.clock
+        self.ailments = setting.ailments
         self._store = store
         self.places = Places(identity, places, setting.clock)
         self.lease: Lease = begun(identity, self.places, setting, None)

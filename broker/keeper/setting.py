@@ -1,11 +1,12 @@
 """What all keepers share: the clock, the common allowance, and who hears of changes."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from broker.core import budget, timing
 from broker.core.budget import Bucket
+from broker.core.degraded import Reason
 from broker.core.lease import Lease
 from broker.core.ports import Clock
 from broker.core.watch import Method
@@ -78,3 +79,5 @@ class Setting:
     observers: tuple[Observer, ...] = ()
     refresh: timing.Refresh = timing.USUAL
     validation: Validation = Validation()
+    # What is wrong around all identities, with its sentence.
+    ailments: Callable[[], Mapping[Reason, str]] = dict

@@ -78,7 +78,7 @@ def reasons(keeper: Keeper) -> tuple[Reason, ...]:
         found.append(Reason.CLOCK_SKEW)
     if keeper.remembrance.unwritable is not None:
         found.append(Reason.CACHE_UNWRITABLE)
-    return tuple(found)
+    return (*found, *keeper.ailments())
 
 
 def _settled(keeper: Keeper) -> list[KeyRecord]:

@@ -4,7 +4,7 @@
 - Label values come from the configuration and from the code: identities, listeners, routes, reasons. Never a token, a
   key id or what a caller sent; a family that grows past `MOST_SERIES` all the same counts on under "other".
 - A series is bound once for its labels; counting afterwards is one look-up and one addition.
-- What a lease says is read at each scrape, not kept here, so that it cannot be out of date.
+- What a lease says is read at each scrape, not kept here, so that it cannot be out of date; so is what the audit lost.
 - Reasons and outcomes stand at 0 before the first one happens: `increase()` does not see a series that is born at 1.
 """
 
@@ -65,8 +65,13 @@ class _Family(Generic[Child]):
 class Metrics:
     """All metrics of one broker, in a registry of their own."""
 
-    def __init__(self, version: str, leases: Callable[[], Iterable[Reading]]) -> None:
-        """`leases` is called at each scrape, on the scraper's thread; it must be cheap."""
+    def __init__(
+        self,
+        version: str,
+        leases: Callable[[], Iterable[Reading]],
+        audit_lost: Callable[[], int] = int,
+    ) -> None:
+        """Both are called at each scrape, on the scraper's thread, and must be cheap; `audit_lost` counts lines."""
         # A switch of the whole process, in which nobody else uses the library: times of birth would double the series.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self._registry = CollectorRegistry()
@@ -97,7 +102,7 @@ class Metrics:
             1,
         )
         self._lags: deque[float] = deque(maxlen=_LAGS)
-        self._declare_the_rest(version, leases)
+        self._declare_the_rest(version, leases, audit_lost)
 
     def requested(self, listener: str, route: str, status: int) -> None:
         """A request was answered; `route` is the route's pattern or "other"."""
@@ -130,12 +135,12 @@ class Metrics:
     def _counter(self, name: str, meaning: str, *labels: str) -> _Family[Counter]:
         return _Family(Counter(name, meaning, labels, registry=self._registry), len(labels))
 
-    def _declare_the_rest(self, version: str, leases: Callable[[], Iterable[Reading]]) -> None:
+    def _declare_the_rest(
+        self, version: str, leases: Callable[[], Iterable[Reading]], audit_lost: Callable[[], int]
+    ) -> None:
         for reason in sorted(DENIALS):
             self._refused.at(reason)
-        self._registry.register(Readings(leases))
-        # No audit record is written yet, so none is lost; the series stands, so that its alert can be written today.
-        Counter("broker_audit_lost", "Audit records that could not be written.", registry=self._registry)
+        self._registry.register(Readings(leases, audit_lost))
         Gauge(
             "broker_loop_lag_seconds",
             "The longest that the event loop was late in the last minute; above 0.1 the host is overloaded.",

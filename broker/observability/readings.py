@@ -1,4 +1,4 @@
-"""The gauges that are read off the leases at each scrape.
+"""What is read off at each scrape: the gauges of the leases, and how many lines the audit has lost.
 
 What is not known is absent, not 0: an alert on a small number must not fire because nobody has measured yet. The one
 exception is a token: where none can be served, nothing remains, and that is 0.
@@ -7,7 +7,7 @@ exception is a token: where none can be served, nothing remains, and that is 0.
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from broker.core.degraded import Reason
@@ -31,16 +31,22 @@ class Reading:
 class Readings(Collector):
     """Asks for readings when it is collected, and for nothing before that."""
 
-    def __init__(self, leases: Callable[[], Iterable[Reading]]) -> None:
+    def __init__(self, leases: Callable[[], Iterable[Reading]], audit_lost: Callable[[], int]) -> None:
         self._leases = leases
+        self._audit_lost = audit_lost
 
     def collect(self) -> Iterator[Metric]:
-        """The families of gauges; absent values have no sample."""
+        """The families; absent values have no sample."""
         readings = tuple(self._leases())
         yield _remaining(readings)
         yield _key_remaining(readings)
         yield _degraded(readings)
         yield _skew(readings)
+        yield CounterMetricFamily(
+            "broker_audit_lost",
+            "Lines of the audit trail that could not be written.",
+            value=self._audit_lost(),
+        )
 
 
 def _remaining(readings: Iterable[Reading]) -> Metric:

@@ -25,7 +25,7 @@ class Stream:
         while left:
             # Also where it blocks: a pipe that is ready takes a line whole, and nobody waits longer than this.
             if not self._poll.poll(self._patience * 1000):
-                raise TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
+                raise TimeoutError(errno.ETIMEDOUT, "it takes no more")
             written = os.write(self.descriptor, left)
             self._torn = left[written - 1] != _NEWLINE
             left = left[written:]

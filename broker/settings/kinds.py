@@ -24,6 +24,7 @@ _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 _MODE = re.compile(r"0?[0-7]{3}")
 # sun_path has 108 bytes, the last of them zero.
 _LONGEST_SOCKET = 107
+_AUDIT = {"stdout", "journald", "off"}
 
 
 def told(what: str, remedy: str) -> PydanticCustomError:
@@ -87,6 +88,19 @@ def absolute_file(value: object) -> Path:
     if not value.startswith("/") or "\0" in value or value.endswith("/"):
         raise told("is not the absolute path of a file", "begin with / and do not end with it")
     return Path(value)
+
+
+def _audit(value: object) -> str:
+    if not isinstance(value, str):
+        raise told(*NOT_TEXT)
+    if value in _AUDIT:
+        return value
+    if not value.startswith("/"):
+        raise told(
+            "is no place for the audit trail",
+            'choose "stdout", "journald" or "off", or give the absolute path of a file',
+        )
+    return str(absolute_file(value))
 
 
 def absolute_folder(value: object) -> Path:
@@ -170,6 +184,7 @@ SocketPath = Annotated[Path, BeforeValidator(socket_file), AfterValidator(_socke
 Host = Annotated[str, BeforeValidator(_host)]
 FilePath = Annotated[Path, BeforeValidator(absolute_file), AfterValidator(_existing)]
 FolderPath = Annotated[Path, BeforeValidator(absolute_folder)]
+AuditWord = Annotated[str, BeforeValidator(_audit)]
 Group = Annotated[
     str, _text(_group, "is no group of this host", "create the group, or give its name or number")
 ]

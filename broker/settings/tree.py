@@ -12,7 +12,7 @@ from broker.core.timing import USUAL
 from broker.core.watch import Method
 from broker.settings.grants import Grant
 from broker.settings.identities import Identity
-from broker.settings.kinds import FilePath, FolderPath, Host, Name, Url, duration, fraction, told
+from broker.settings.kinds import AuditWord, FilePath, FolderPath, Host, Name, Url, duration, fraction, told
 from broker.settings.listeners import AnyListener, distinct
 from broker.settings.table import Table
 
@@ -34,6 +34,7 @@ class Log(Table):
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["json", "console"] = "json"
+    audit: AuditWord = "stdout"  # where the audit trail goes: also journald, off, or a file
 
 
 class Serving(Table):

@@ -55,7 +55,9 @@ async def test_neither_secret_nor_token_is_in_what_it_emits_or_in_proc(
         assert (status, body.pop("token")) == (200, planted)
         assert found(str(of_proc(running.process.pid, "environ")), SECRET, planted) == []
         ended = await running.stop()
-    assert (ended.code, ended.out) == (0, "")
+    assert ended.code == 0
+    assert [json.loads(line)["event"] for line in ended.out.splitlines()] == ["token"]
+    assert found(ended.out, SECRET, planted) == []
     assert "issue_failed" in ended.err
     assert "token_issued" in ended.err
     assert found(ended.err + json.dumps(body), SECRET, planted) == []

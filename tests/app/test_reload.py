@@ -126,7 +126,7 @@ async def test_a_bad_file_changes_nothing_and_says_why(tmp_path: Path, capfd: py
 
 async def test_what_needs_a_restart_is_named_and_left(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
     async with house(tmp_path) as one:
-        one.tables |= {"serving": {"drain": 3}, "log": {"level": "debug"}}
+        one.tables |= {"serving": {"drain": 3}, "log": {"level": "debug", "audit": "off"}}
         await one.reload()
         assert one.broker.reloading.settings.serving.drain == 10
         assert one.broker.reloading.settings.log.level == "debug"

@@ -24,8 +24,12 @@ def key_folder(folder: Path, key_id: str, secret: str) -> Path:
 
 
 def settings(folder: Path, identities: Mapping[str, Mapping[str, object]], **tables: object) -> Settings:
-    """Settings with the socket `folder/s` and the cache `folder/cache`."""
-    usual = {"listen": [{"unix": str(folder / "s")}], "cache": {"path": str(folder / "cache")}}
+    """Settings with the socket `folder/s` and the cache `folder/cache`; without an audit trail, unless `tables` has one."""
+    usual = {
+        "listen": [{"unix": str(folder / "s")}],
+        "cache": {"path": str(folder / "cache")},
+        "log": {"audit": "off"},
+    }
     return Settings.model_validate({**usual, "identities": identities, **tables})
 
 

@@ -64,6 +64,7 @@ async def test_a_good_file(config: Path, tmp_path: Path):
         f"  {tmp_path}/s: tokens, health, metrics",
         "Identities:",
         f"  default: key from {tmp_path}/keys; IAM at https://iam.kakaocloud.com/identity/v3",
+        "Audit trail: stdout",
         "Who may read:",
         "  default: user 1001 on all listeners",
     ]
@@ -168,6 +169,7 @@ def test_the_summary_tells_each_listener_identity_and_grant():
         "  default: keys from /k, then /l.toml; IAM at https://iam.kakaocloud.com/identity/v3",
         "  shop: key from env:; IAM at https://other.example/v3",
         "  spare: key from /s; IAM at https://iam.kakaocloud.com/identity/v3",
+        "Audit trail: stdout",
         "Who may read:",
         "  default: users root (0), 1001, group 50 on all listeners",
         "  default: user 1002 on 127.0.0.1:9780",

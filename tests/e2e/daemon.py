@@ -48,6 +48,7 @@ class Daemon:
         grants: Sequence[Table] = (),
         validation: Table | None = None,
         cache: Table | None = None,
+        audit: str = "stdout",
         by_variables: bool = False,
         prefix: Sequence[str] = (),
         command: Sequence[str] = BROKER,
@@ -66,7 +67,7 @@ class Daemon:
         self._command = [*prefix, *command, "run"]
         tables: dict[str, Table] = {
             "iam": iam,
-            "log": {"level": "debug"},
+            "log": {"level": "debug", "audit": audit},
             "serving": {"drain": drain},
             "validation": validation or {},
             "cache": cache or {"path": str(folder / "cache")},

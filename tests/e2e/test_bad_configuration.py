@@ -72,7 +72,7 @@ def _variables(folder: Path) -> tuple[str, dict[str, str]]:
         "LISTEN": "[{",
         "IAM__URLL": "https://iam.example",
         "GRANTS__0__USERS": "app",
-        "LOG__AUDIT": "stdout",
+        "LOG__AUDIT": "syslog",
     }
     return text, {f"KAKAOCLOUD_BROKER_{name}": value for name, value in own.items()}
 

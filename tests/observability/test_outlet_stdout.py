@@ -82,7 +82,7 @@ def test_an_outlet_whose_pipe_is_stalled_comes_back_when_it_is_read(monkeypatch:
     for number in range(3_000):
         out.put(numbered(number))
     until(lambda: out.trouble)
-    assert "stdout (connection timed out); its reader does not read on" in str(out.trouble)
+    assert "stdout (it takes no more); its reader does not read on" in str(out.trouble)
     with ThreadPoolExecutor(1) as reader:
         text = reader.submit(_all_of, read)
         until(lambda: out.trouble is None)

@@ -46,7 +46,20 @@ FILES = [
     ),
     ("[s3]\n", ["F, s3: is not supported by this version; remove it"]),
     ("[[files]]\n", ["F, files: is not supported by this version; remove it"]),
-    ('[log]\naudit = "off"\n', ["F, log.audit: is not supported by this version; remove it"]),
+    *[
+        (
+            f'[log]\naudit = "{word}"\n',
+            [
+                (
+                    "F, log.audit: is no place for the audit trail; "
+                    'choose "stdout", "journald" or "off", or give the absolute path of a file'
+                )
+            ],
+        )
+        for word in ("", "syslog", "Stdout", "audit.log", "./off")
+    ],
+    ('[log]\naudit = "/var/log/"\n', [f"F, log.audit: {NOT_FILE}"]),
+    ("[log]\naudit = false\n", ["F, log.audit: is not text; put the value in quotes"]),
     (
         '[serving]\nhosts = ["a.b", "b:80", "http://b", "*.b", "", 3]\n',
         [
