@@ -18,6 +18,7 @@ import structlog
 from broker import __version__
 from broker.auditing import Auditing, open_audit
 from broker.callers.container import in_container
+from broker.client_secrets import ClientSecrets, client_secrets_of
 from broker.clock import BootClock
 from broker.core import timing
 from broker.core.access import Owner
@@ -76,7 +77,8 @@ async def running(
 
     `load` reads the settings anew for a reload; without it they stay what they are.
     """
-    found, doubts = places_of(settings, sources, settings.identities)
+    secrets, unread = client_secrets_of(settings, settings.identities)
+    found, doubts = places_of(settings, sources, settings.identities, unread)
     sources.seal()
     for problem in doubts:
         _log.warning("key_unreadable", problem=str(problem), detail="the identity works with its other key")
@@ -92,16 +94,17 @@ async def running(
         setting = replace(await _setting(settings, stores, clock), ailments=auditing.ailments)
         roster = await stack.enter_async_context(Roster(setting, stores, metrics))
         keyring.append(roster.keyring)
-        await roster.add(settings, found)
+        await roster.add(settings, found, secrets)
         reloading = Reloading(settings, load or (lambda: settings), sources, roster, policy, owner)
         stack.push_async_callback(reloading.aclose)
         desk = Desk(
-            roster.keyring, roster.projects, policy, clock, Drain(), metrics, Refusals(), auditing.auditor
-        )
+            roster.keyring, roster.projects, policy, clock, Drain(), metrics, Refusals(), auditing.auditor,
+            client_secrets=roster.client_secrets,
+        )  # fmt: skip
         desk.keyring.observe()
         for doorway, listening in opened:
             await stack.enter_async_context(serving(application(desk, doorway), listening))
-        await stack.enter_async_context(ticking(_Tick(desk, auditing)))
+        await stack.enter_async_context(ticking(_Tick(desk, auditing, roster.client_secrets)))
         yield Broker(desk, tuple(doorway.label for doorway, _ in opened), reloading)
 
 
@@ -157,9 +160,10 @@ class _Blocking(ThreadPoolExecutor):
 class _Tick:
     """What happens each second; how late it comes says how busy the loop is, or that it has slept."""
 
-    def __init__(self, desk: Desk, auditing: Auditing) -> None:
+    def __init__(self, desk: Desk, auditing: Auditing, client_secrets: ClientSecrets) -> None:
         self._desk = desk
         self._auditing = auditing
+        self._client_secrets = client_secrets
         self._due = desk.clock.now() + EVERY
         self._suspended = desk.clock.suspended()
 
@@ -174,6 +178,7 @@ class _Tick:
             keyring.woke()
         keyring.observe()
         self._auditing.tick(now)
+        self._client_secrets.tick(now)
 
 
 def _readings(keyring: Keyring, clock: Clock) -> Iterator[Reading]:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import structlog
 
+from broker.client_secrets import client_secrets_of
 from broker.core.access import Owner, Policy, Verdict, Workload
 from broker.core.errors import ConfigError
 from broker.identity.sources import Sources
@@ -84,21 +85,29 @@ class Reloading:
     async def _take_over(self, new: Settings) -> None:
         changes, taken = compare(self.settings, new), taken_over(self.settings, new)
         names = (*changes.added, *changes.rekeyed)
-        found, doubts = await asyncio.to_thread(places_of, taken, self._sources, names)
+        entering = (*changes.added, *changes.client_secrets)
+        secrets, unread = await asyncio.to_thread(client_secrets_of, taken, entering)
+        found, doubts = await asyncio.to_thread(places_of, taken, self._sources, names, unread)
         for problem in doubts:
             _log.warning(
                 "key_unreadable", problem=str(problem), detail="the identity works with its other key"
             )
-        await self._roster.add(taken, {name: found[name] for name in changes.added})
+        await self._roster.add(
+            taken,
+            {name: found[name] for name in changes.added},
+            {name: secrets[name] for name in changes.added},
+        )
         # From here on nothing can fail, so that no half of new settings is ever in force.
         self._policy.now = taken.policy(self._owner)
         self._rekey(changes, found)
+        self._roster.client_secrets.take_over({name: secrets[name] for name in changes.client_secrets})
         self.settings = taken
         if changes.log_level:
             logs.set_level(taken.log.level)
         for name in changes.removed:
             await self._roster.end(name)
         self._roster.keyring.look_at_keys()
+        self._roster.client_secrets.look()
         self._roster.keyring.observe()
         self._tell(changes)
 
@@ -112,6 +121,7 @@ class Reloading:
             added=changes.added,
             removed=changes.removed,
             rekeyed=changes.rekeyed,
+            client_secrets=changes.client_secrets,
             grants=changes.grants,
             log_level=self.settings.log.level if changes.log_level else None,
         )

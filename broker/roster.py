@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 from functools import partial
 from typing import Self
 
+from broker.client_secrets import ClientSecrets, Found
 from broker.core.errors import ConfigError, Problem
 from broker.core.ports import Clock
 from broker.identity.sources import Sources
@@ -29,6 +30,7 @@ class Roster:
         self.clock: Clock = setting.clock
         self.keyring = Keyring({}, setting.clock)
         self.projects: dict[str, Projects] = {}
+        self.client_secrets = ClientSecrets(setting.clock)
         self._setting = setting
         self._stores = stores
         self._metrics = metrics
@@ -40,8 +42,11 @@ class Roster:
     async def __aexit__(self, *error: object) -> None:
         await asyncio.gather(*(stack.aclose() for stack in self._stacks.values()))
 
-    async def add(self, settings: Settings, found: Places) -> None:
-        """Run these identities as well, with what they have kept. Raises ConfigError, and then runs none of them."""
+    async def add(self, settings: Settings, found: Places, secrets: Found) -> None:
+        """Run these identities as well, with what they have kept. Raises ConfigError, and then runs none of them.
+
+        `secrets` are their client secrets.
+        """
         made: dict[str, tuple[Keeper, Projects]] = {}
         try:
             for name, places in found.items():
@@ -51,6 +56,7 @@ class Roster:
                 await self._end(name)
             raise
         await asyncio.gather(*(keeper.restore() for keeper, _ in made.values()))
+        self.client_secrets.take_over(secrets)
         for name, (keeper, lists) in made.items():
             self.projects[name] = lists
             self.keyring.add(name, keeper)
@@ -78,14 +84,18 @@ class Roster:
             stack.push_async_callback(keeper.aclose)
             lists = Projects(keeper, issuer, self.clock)
             stack.push_async_callback(lists.aclose)
+            stack.push_async_callback(self.client_secrets.drop, name)
             self._stacks[name] = stack.pop_all()
         return keeper, lists
 
 
-def places_of(settings: Settings, sources: Sources, names: Iterable[str]) -> tuple[Places, list[Problem]]:
+def places_of(
+    settings: Settings, sources: Sources, names: Iterable[str], beside: Iterable[Problem] = ()
+) -> tuple[Places, list[Problem]]:
     """The sources of these identities with their keys, and what is wrong with some of them; blocks on the disk.
 
-    Raises ConfigError where an identity has no key at all: with one of two, it can work.
+    Raises ConfigError where an identity has no key at all: with one of two, it can work; and where something else was
+    found that cannot be, `beside` the keys, so that all of it is told at once.
     """
     found: Places = {}
     doubts: list[Problem] = []
@@ -94,6 +104,7 @@ def places_of(settings: Settings, sources: Sources, names: Iterable[str]) -> tup
         places, problems = _read(settings, sources, name)
         found[name] = places
         (doubts if any(place.key for place in places) else fatal).extend(problems)
+    fatal.extend(beside)
     if fatal:
         raise ConfigError(*fatal)
     return found, doubts

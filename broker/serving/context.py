@@ -8,6 +8,7 @@ from aiohttp import web
 
 from broker.core.access import Verdict, Workload
 from broker.core.ports import Clock
+from broker.core.secret import Secret
 from broker.keeper.keyring import Keyring
 from broker.keeper.projects import Projects
 from broker.serving.crowd import Crowd
@@ -74,6 +75,21 @@ class Unheard:
         """A request was refused."""
 
 
+class ClientSecrets(Protocol):
+    """Who knows what clients of an identity present, see the module of that name at the top."""
+
+    def accepts(self, identity: str, given: Secret, now: float) -> bool: ...
+
+
+class Nobodys:
+    """Client secrets of a broker that was given none: nothing is accepted, so that none is forgotten unnoticed."""
+
+    def accepts(self, identity: str, given: Secret, now: float) -> bool:
+        """Whether a client may present this for the identity."""
+        del identity, given, now
+        return False
+
+
 @dataclass(frozen=True, slots=True)
 class Desk:
     """The broker as its handlers know it."""
@@ -87,6 +103,7 @@ class Desk:
     witness: Witness
     auditor: Auditor = field(default_factory=Unheard)
     crowd: Crowd = field(default_factory=Crowd)
+    client_secrets: ClientSecrets = field(default_factory=Nobodys)
 
 
 DESK = web.AppKey("desk", Desk)

@@ -1,23 +1,27 @@
 """What a reload changes: which new settings a running broker takes over, and which wait for a restart.
 
-- Identities, their keys, the grants, the limits of listeners and the log's level are taken over at once.
+- Identities, their keys and client secrets, the grants, the limits of listeners and the log's level are taken over at
+  once.
 - Whatever else differs is named and left as it is, so that what runs is always one of the two, and it is known which.
 - A key is sent to no other IAM than the one it was written for: an identity for which IAM would be another one keeps
-  its keys until the restart, and a new one is not added before it.
+  its keys until the restart, and a new one is not added before it. A client secret is sent to nobody.
 - A listener that the new settings no longer have stays open until the restart, and keeps its limit.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from pydantic import BaseModel
 
 from broker.core.access import Owner
+from broker.settings.identities import Identity
 from broker.settings.listeners import Listener
 from broker.settings.tree import Settings
 
-_LIVE = {"keys", "key_expires_at"}  # of an identity
+# Fields of an identity: taken over where its IAM stays the same, and wherever it is.
+_KEYS = frozenset({"keys", "key_expires_at"})
+_OURS = frozenset({"client_secret_file"})
 _BY_FIELD = ("iam", "serving", "log")  # sections whose fields are named one by one
 # Any will do: it is the same on both sides.
 _OWNER = Owner(0, in_container=False)
@@ -30,6 +34,7 @@ class Changes:
     added: tuple[str, ...] = ()  # names of identities
     removed: tuple[str, ...] = ()
     rekeyed: tuple[str, ...] = ()  # other sources of keys, another order of them, or another end
+    client_secrets: tuple[str, ...] = ()  # known ones whose client secret is in another file, or in none
     grants: bool = False  # who may read, the limits of listeners included
     log_level: bool = False
     needs_restart: tuple[str, ...] = ()  # dotted names of settings
@@ -42,7 +47,8 @@ def compare(running: Settings, new: Settings) -> Changes:
     return Changes(
         added=tuple(name for name in after if name not in before),
         removed=tuple(name for name in before if name not in after),
-        rekeyed=tuple(name for name in after if name in before and before[name] != after[name]),
+        rekeyed=tuple(_changed(before, after, _KEYS)),
+        client_secrets=tuple(_changed(before, after, _OURS)),
         grants=running.policy(_OWNER) != taken.policy(_OWNER),
         log_level=running.log.level != taken.log.level,
         needs_restart=tuple(_waiting(running, new)),
@@ -54,11 +60,12 @@ def taken_over(running: Settings, new: Settings) -> Settings:
     identities = {}
     for name, identity in new.identities.items():
         known = running.identities.get(name)
-        if _same_iam(running, new, name):
-            own = {field: getattr(identity, field) for field in _LIVE}
-            identities[name] = identity if known is None else known.model_copy(update=own)
-        elif known is not None:
-            identities[name] = known
+        same = _same_iam(running, new, name)
+        if known is not None:
+            live = _KEYS | _OURS if same else _OURS
+            identities[name] = known.model_copy(update={field: getattr(identity, field) for field in live})
+        elif same:
+            identities[name] = identity
     return running.model_copy(
         update={
             "identities": MappingProxyType(identities),
@@ -67,6 +74,15 @@ def taken_over(running: Settings, new: Settings) -> Settings:
             "log": running.log.model_copy(update={"level": new.log.level}),
         }
     )
+
+
+def _changed(
+    before: Mapping[str, Identity], after: Mapping[str, Identity], fields: frozenset[str]
+) -> Iterator[str]:
+    """The identities on both sides of which one of these fields differs."""
+    for name in after:
+        if name in before and not fields.isdisjoint(_differing(before[name], after[name])):
+            yield name
 
 
 def _same_iam(running: Settings, new: Settings, name: str) -> bool:
@@ -110,7 +126,7 @@ def _waiting_identities(running: Settings, new: Settings) -> Iterator[str]:
                 yield f"identities.{name}"
             continue
         for field in _differing(known, identity):
-            if field not in _LIVE or held_back:
+            if field not in _OURS and (field not in _KEYS or held_back):
                 yield f"identities.{name}.{field}"
 
 

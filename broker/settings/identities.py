@@ -1,4 +1,4 @@
-"""An identity as it is written: where its one or two access keys are, and when they end.
+"""An identity as it is written: where its one or two access keys are, and when they end; and its client secret.
 
 - KakaoCloud allows two keys per project, so that one can be replaced while the other works; the order is that of
   preference.
@@ -12,9 +12,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, PlainValidator, ValidationInfo, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, ValidationInfo, field_validator
 
-from broker.settings.kinds import FilePath, SourceWords, Url, told
+from broker.settings.kinds import FilePath, SourceWords, Url, absolute_file, told
 from broker.settings.table import Table
 
 _MOST = 2
@@ -66,6 +66,8 @@ class Identity(Table):
     )
     iam_url: Url | None = None
     ca_file: FilePath | None = None
+    # What clients of the Keystone facade present; read with the keys, since it is replaced as they are.
+    client_secret_file: Annotated[Path, BeforeValidator(absolute_file)] | None = None
 
     @field_validator("key_expires_at", mode="before")
     @classmethod

@@ -30,7 +30,6 @@ _ROOMS: dict[str, tuple[type[BaseModel], ...]] = {
 # What the documentation promises and this version does not do yet.
 _LATER = {
     "": {"files", "s3"},
-    "identities": {"client_secret_file"},
     "serving": {"lane", "limits"},
 }
 

@@ -144,10 +144,6 @@ FILES = [
         [f"F, identities.a.secret: is not a known setting; {OWN_FILES}"],
     ),
     (
-        '[identities.a]\nkeys = ["/k"]\nclient_secret_file = "/x"\n',
-        ["F, identities.a.client_secret_file: is not supported by this version; remove it"],
-    ),
-    (
         '[identities.a]\nkeys = ["/k"]\niam_url = "ftp://x"\n',
         [
             (
