@@ -1,16 +1,17 @@
 """`broker check`: what `broker run` would make of settings and keys, without starting.
 
 - Problems are those of `run`, in the same words; warnings go to stderr too, and the summary to stdout.
-- Keys are read to be judged, and only their places are shown.
+- Keys and client secrets are read to be judged, and only their places are shown.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import click
 
 from broker.cli.config import config_option
+from broker.client_secrets import client_secrets_of
 from broker.core.errors import ConfigError, Problem
 from broker.core.model import AccessKey
 from broker.hardening import close_memory
@@ -40,15 +41,19 @@ def check(config: Path | None) -> None:
     settings = load(config, os.environ)
     file = named_file(config, os.environ) or (DEFAULT_FILE if DEFAULT_FILE.exists() else None)
     doubts = [*cautions(settings), *near_misses(os.environ)]
-    doubts += same_keys(_keys(settings, Sources()))
+    _, unread = client_secrets_of(settings, settings.identities)
+    doubts += same_keys(_keys(settings, Sources(), unread))
     for doubt in doubts:
         click.echo(f"warning: {doubt}", err=True)
     for line in summary(settings, file):
         click.echo(line)
 
 
-def _keys(settings: Settings, sources: Sources) -> dict[str, list[AccessKey]]:
-    """The keys of all identities, the second ones too. Raises ConfigError with the problems of all of them."""
+def _keys(settings: Settings, sources: Sources, beside: Iterable[Problem]) -> dict[str, list[AccessKey]]:
+    """The keys of all identities, the second ones too. Raises ConfigError with the problems of all of them.
+
+    `beside` are problems that were found elsewhere, told with them.
+    """
     found: dict[str, list[AccessKey]] = {name: [] for name in settings.identities}
     problems: list[Problem] = []
     for name, identity in settings.identities.items():
@@ -58,6 +63,7 @@ def _keys(settings: Settings, sources: Sources) -> dict[str, list[AccessKey]]:
             except ConfigError as error:
                 problems += error.problems
     sources.seal()
+    problems += beside
     if problems:
         raise ConfigError(*problems)
     return found
@@ -71,7 +77,8 @@ def summary(settings: Settings, file: Path | None) -> Iterator[str]:
     yield "Identities:"
     for name, identity in settings.identities.items():
         keys = f"key{'s' * (len(identity.keys) > 1)} from {', then '.join(identity.keys)}"
-        yield f"  {name}: {keys}; IAM at {settings.iam_of(name).url}"
+        proof = f"; client secret from {identity.client_secret_file}" if identity.client_secret_file else ""
+        yield f"  {name}: {keys}; IAM at {settings.iam_of(name).url}{proof}"
     yield f"Audit trail: {settings.log.audit}"
     yield "Who may read:"
     if not settings.grants:

@@ -5,6 +5,7 @@ import stat
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from broker.core.access import Owner, Workload
 from broker.core.errors import Problem
 from broker.core.model import AccessKey
 from broker.identity.sources import ENVIRONMENT
@@ -15,6 +16,7 @@ from broker.settings.tree import Settings
 SYSTEMD = Path("/run/systemd/system")
 # As this number the kernel shows every user of another user namespace that it cannot map.
 _UNMAPPED = 65534
+_STRANGER = -1  # a user whom no grant names
 
 
 def cautions(settings: Settings) -> Iterator[Problem]:
@@ -38,6 +40,7 @@ def cautions(settings: Settings) -> Iterator[Problem]:
                 f"listen[{index}].unix", what, f"run: chmod o-w {shlex.quote(str(listener.unix.parent))}"
             )
     yield from _grants(settings)
+    yield from _one_proof(settings)
 
 
 def same_keys(keys: Mapping[str, Sequence[AccessKey]]) -> Iterator[Problem]:
@@ -76,6 +79,27 @@ def _grants(settings: Settings) -> Iterator[Problem]:
         if only_tcp and (grant.groups or grant.units):
             what = "names groups or units, and over TCP only users are proven"
             yield Problem(f"grants[{index}]", what, "name a Unix socket too, or remove them")
+
+
+def _one_proof(settings: Settings) -> Iterator[Problem]:
+    """The identities to be had over TCP by being the right user, where the grants know of other users of this host."""
+    users = {user.number for grant in settings.grants for user in grant.users}
+    if len(users) < 2 and not any(grant.groups or grant.any for grant in settings.grants):
+        return
+    policy = settings.policy(Owner(_STRANGER, in_container=False))  # beside grants no owner reads
+    doors = [listener.label for listener in settings.listen if listener.is_tcp and "tokens" in listener.serve]
+    workloads = [Workload(user, None, None, door) for user in (*users, _STRANGER) for door in doors]
+    for name, identity in settings.identities.items():
+        if identity.client_secret_file is None and any(policy.may_read(one, name) for one in workloads):
+            what = (
+                "has no client secret, and several users share this host: unmodified OpenStack clients present a "
+                "placeholder over TCP, so that the kernel's proof of the user is all that stands between them"
+            )
+            remedy = (
+                "write what openssl rand -hex 32 prints into a file that the broker alone may read, "
+                f'and name it: client_secret_file = "/etc/kakaocloud-broker/client-secrets/{name}"'
+            )
+            yield Problem(f"identities.{name}", what, remedy)
 
 
 def _replaceable(listener: UnixListener) -> bool:
