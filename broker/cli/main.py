@@ -28,6 +28,7 @@ _COMMANDS = {
     "reject": ("broker.cli.reject:reject", "Report a token that is refused, from stdin."),
     "projects": ("broker.cli.projects:projects", "List the projects of an identity's user."),
     "check": ("broker.cli.check:check", "Check settings and key files without starting."),
+    "explain": ("broker.cli.explain:explain", "Say which grant lets a caller in, or why none does."),
     "demo": ("broker.cli.demo:demo", "Try it all with an emulated IAM; nothing is left behind."),
     "fake-iam": ("broker.cli.fake_iam:fake_iam", "Run an emulated KakaoCloud IAM on loopback."),
 }
