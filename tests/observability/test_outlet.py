@@ -2,6 +2,7 @@
 
 import errno
 import os
+import time
 from collections.abc import Iterator
 from datetime import datetime
 from threading import active_count
@@ -120,10 +121,11 @@ def test_what_is_lost_while_the_loss_is_being_told_is_told_next(gate: Gate):
     out = Outlet(gate, wall)
     out.put(numbered(1))
     until(lambda: out.trouble)
+    gate.watch = lambda: out.trouble is not None
     gate.open.clear()
     gate.entered.clear()
-    gate.error = None
     assert gate.entered.wait(10)  # in the line that tells of one
+    gate.error, here = None, len(gate.seen) - 1
     for number in range(MOST_LINES + 2):
         out.put(numbered(number))
     gate.open.set()
@@ -131,6 +133,7 @@ def test_what_is_lost_while_the_loss_is_being_told_is_told_next(gate: Gate):
     told = [given.fields["lines"] for given in gate.written if given.fields["event"] == "lost"]
     assert told == [1, 2]
     assert gate.events()[:3] == ["lost", "lost", "token"]
+    assert gate.seen[here : here + 3] == [True, True, False], "it is trouble until all of it is told"
 
 
 def test_pauses_grow_to_a_bound_and_begin_anew(gate: Gate, monkeypatch: pytest.MonkeyPatch):
@@ -165,7 +168,9 @@ def test_the_end_waits_no_longer_than_its_deadline_for_a_disk_that_is_dead(
     out = shut(gate)
     for number in range(1, 10):
         out.put(numbered(number))
+    began = time.monotonic()
     out.close()
+    assert time.monotonic() - began < 1.0
     assert (out.lost, out.untold) == (10, 10)
     gate.open.set()
     until(gate.closed.is_set)

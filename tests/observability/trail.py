@@ -39,12 +39,15 @@ class Gate:
     def __init__(self) -> None:
         self.written: list[Record] = []
         self.error: OSError | None = None
+        self.watch: Callable[[], object] = lambda: None  # what a test wants to know of each write
+        self.seen: list[object] = []
         self.open = Event()
         self.open.set()
         self.entered = Event()
         self.closed = Event()
 
     def write(self, given: Record) -> None:
+        self.seen.append(self.watch())
         self.entered.set()
         assert self.open.wait(30)
         if self.error is not None:
