@@ -8,12 +8,16 @@ from datetime import datetime
 from threading import active_count
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from broker.core.access import Workload
 from broker.observability import outlet
+from broker.observability.audit import Audit
 from broker.observability.outlet import MOST_BYTES, MOST_LINES, Outlet
 from broker.observability.record import record
 from tests.fakes.clock import EPOCH
-from tests.observability.trail import Gate, numbered, until
+from tests.observability.trail import DIGEST, Gate, numbered, until
 
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -221,19 +225,44 @@ def test_a_defect_of_a_sink_is_told_and_costs_nobody_a_token(gate: Gate, monkeyp
     assert out.lost == MOST_LINES + 11
 
 
-def test_each_request_is_in_a_line_or_among_the_lost_whatever_fails_when(gate: Gate):
-    """By turns, in real threads: what is written and what is told as lost come to what was put."""
-    out = Outlet(gate, wall)
-    for number in range(3_000):
-        out.put(numbered(number, times=number % 5 + 1))
-        if number % 97 == 0:
-            gate.error = None if gate.error else FULL
-    gate.error = None
-    until(lambda: out.trouble is None)
-    out.close()
-    written = sum(given.times for given in gate.written)
-    requests = [given.fields["requests"] for given in gate.written if given.fields["event"] == "lost"]
-    lines = [given.fields["lines"] for given in gate.written if given.fields["event"] == "lost"]
-    assert written + sum(map(int, map(str, requests))) == sum(number % 5 + 1 for number in range(3_000))
-    assert sum(map(int, map(str, lines))) == out.lost
-    assert out.untold == 0
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("ask"), st.integers(0, 12), st.integers(1, 50)),
+        st.tuples(st.sampled_from(["breaks", "hangs", "works", "ticks"]), st.just(0), st.just(0)),
+    ),
+    max_size=40,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(steps=STEPS)
+def test_each_request_is_in_a_line_or_among_the_lost_whatever_fails_when(steps: list[tuple[str, int, int]]):
+    """With a real thread: the sum of `times`, what is told as lost and what the end could not tell is what was asked."""
+    gate, asked, now = Gate(), 0, 0.0
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {
+            "MOST_LINES": 4,
+            "FIRST_PAUSE": 0.001,
+            "LONGEST_PAUSE": 0.002,
+            "DEADLINE": 0.2,
+        }.items():
+            patch.setattr(outlet, name, value)
+        out = Outlet(gate, wall)
+        audit = Audit(out, wall)
+        for step, uid, times in steps:
+            if step == "ask":
+                audit.handed(Workload(uid, 0, 1, "/s"), "default", "owner", DIGEST, 1.0, now, times)
+                asked += times
+            elif step == "ticks":
+                now += 30
+                audit.tick(now)
+            else:
+                gate.error = FULL if step == "breaks" else None
+                (gate.open.clear if step == "hangs" else gate.open.set)()
+        gate.open.set()
+        audit.close(now)
+        out.close()
+    told = [given.fields for given in gate.written if given.fields["event"] == "lost"]
+    requests, lines = (sum(int(str(each[name])) for each in told) for name in ("requests", "lines"))
+    assert sum(given.times for given in gate.written) + requests + out._untold[1] == asked
+    assert lines + out.untold == out.lost
