@@ -7,26 +7,30 @@ BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format sim keystone lock clean
+.PHONY: help demo test check e2e-browser format sim keystone lock clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
 
 demo: .venv/runtime.stamp ## an emulated IAM and a broker, a token over the socket; ARGS=--once exits after showing it
 	@$(BIN)/broker demo $(ARGS)
 
 test: .venv/dev.stamp keystone ## every test that this machine can run, a real Keystone included
 	@rm -f .cache/coverage*
-	@$(BIN)/coverage run -m pytest $(ARGS)
+	@$(BIN)/coverage run -m pytest -m "not browser" $(ARGS)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
+	@echo "Not among these: the attacks of a real browser; make e2e-browser runs them."
 
 check: .venv/dev.stamp ## format, lint, types, architecture, and the tests that need no server: under a minute
 	@$(BIN)/ruff format --check --quiet
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
-	@$(BIN)/pytest -q -n auto -m "not keystone and not e2e" $(ARGS)
+	@$(BIN)/pytest -q -n auto -m "not keystone and not e2e and not browser" $(ARGS)
+
+e2e-browser: .venv/dev.stamp ## a real headless Chromium attacks a real broker, where there is one: half a minute
+	@$(BIN)/pytest -v --maxfail=5 -m browser tests/browser $(ARGS)
 
 format: .venv/dev.stamp ## put the code into its form
 	@$(BIN)/ruff check --quiet --fix
