@@ -1,39 +1,44 @@
 """Logs: one line an event, JSON for machines or plain for people, on stderr, with a second net for secrets.
 
-The first net is the type `Secret`, which cannot be printed. The second cuts whatever looks like a token out of every
-line, whoever wrote it. Tracebacks never show local variables: those hold what the types protect.
+The first net is the type `Secret`, which cannot be printed. The second, `redaction`, cuts whatever looks like a secret out
+of every line, whoever wrote it. Tracebacks never show local variables: those hold what the types protect. `strays` brings
+here what the interpreter would write past the log.
 """
 
 import logging
-import re
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any, Literal
 
 import structlog
 
-# A Fernet token, as Keystone issues them.
-_TOKEN = re.compile(r"gAAAAA[A-Za-z0-9_-]{20,}={0,2}")
-_MASK = "***"
+from broker.core.redaction import MASK, names_secret, redacted
 
 Event = MutableMapping[str, Any]
 
 
-def without_tokens(_logger: object, _method: str, event: Event) -> Event:
-    """Every text of the event, whatever its depth, with tokens cut out."""
-    return {_TOKEN.sub(_MASK, str(key)): _cut(value) for key, value in event.items()}
+def without_secrets(_logger: object, _method: str, event: Event) -> Event:
+    """Every text of the event, whatever its depth, with what looks like a secret cut out."""
+    return _cut_table(event)
+
+
+def _cut_table(table: Mapping[Any, object]) -> dict[str, object]:
+    return {
+        redacted(name): MASK if isinstance(value, str | bytes) and names_secret(name) else _cut(value)
+        for name, value in ((str(key), value) for key, value in table.items())
+    }
 
 
 def _cut(value: object) -> object:
     if isinstance(value, str):
-        return _TOKEN.sub(_MASK, value)
+        return redacted(value)
     if isinstance(value, bool | int | float | None):
         return value
-    if isinstance(value, dict):
-        return {_TOKEN.sub(_MASK, str(key)): _cut(item) for key, item in value.items()}
+    if isinstance(value, Mapping):
+        return _cut_table(value)
     if isinstance(value, list | tuple):
         return [_cut(item) for item in value]
-    return _TOKEN.sub(_MASK, str(value))
+    return redacted(str(value))
 
 
 def configure(level: str, form: Literal["json", "console"]) -> None:
@@ -43,7 +48,7 @@ def configure(level: str, form: Literal["json", "console"]) -> None:
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
-        without_tokens,
+        without_secrets,
     ]
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer()
