@@ -2,20 +2,25 @@
 
 - Method 1 is `id` + `secret`, method 2 is `name` + `secret` + `user_id`; exactly one of the two.
 - Every field is a `Secret` until it is found to be sound: people put the secret under another field's name.
+- What looks like a secret is no id and no name: those are shown.
 - All problems are told at once, by the place of the field, never with its value.
 """
 
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from broker.core.errors import ConfigError, Problem
 from broker.core.model import AccessKey, KeyById, KeyByName
+from broker.core.redaction import looks_secret
 from broker.core.secret import Secret
 
 FIELDS = ("id", "name", "secret", "user_id")
 # KakaoCloud's secrets have 70 or 86 characters, Keystone's names at most 255: this is a wrong file, not a key.
 LONGEST = 1024
+# As Keystone makes the ids of application credentials.
+_ID = re.compile(r"[0-9a-f]{32}")
 _ALONE = "write the value alone: no quotes, spaces or further lines"
 _NONE: Mapping[str, Problem] = MappingProxyType({})
 
@@ -81,6 +86,18 @@ def _unsound(fields: Mapping[str, Secret], place: Place) -> Iterator[Problem]:
         what = _fault(_text(value), spaced=field == "name")
         if what is not None:
             yield Problem(place.at(field), what, _ALONE)
+        elif field != "secret" and looks_secret(_text(value)):
+            # Ids and names are shown: in the status, in the log.
+            yield Problem(place.at(field), "looks like a secret", "put each value under its own name")
+    if "id" in fields and "secret" in fields and _swapped(_text(fields["id"]), _text(fields["secret"])):
+        yield Problem(
+            place.whole, f"has {place.called('id')} and {place.called('secret')} swapped", "swap them"
+        )
+
+
+def _swapped(key_id: str, secret: str) -> bool:
+    """Whether the secret is what an id looks like, and the id is not."""
+    return _ID.fullmatch(secret) is not None and _ID.fullmatch(key_id) is None
 
 
 def _fault(text: str, *, spaced: bool) -> str | None:

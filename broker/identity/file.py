@@ -48,12 +48,14 @@ def read(path: Path) -> AccessKey:
 def _parsed(content: Secret, path: Path) -> dict[str, object]:
     """The file's top table. The parsers' own words may repeat what they read, so only the place is told."""
     kind = path.suffix.removeprefix(".").upper()
+    table, problem = None, Problem(str(path), "is not a JSON object", _KNOWN)
     try:
         table = tomllib.loads(content.reveal()) if kind == "TOML" else json.loads(content.reveal())
     except (ValueError, RecursionError) as error:
-        raise ConfigError(Problem(str(path), f"is not {kind}{_line(error)}", f"correct the {kind}")) from None
+        problem = Problem(str(path), f"is not {kind}{_line(error)}", f"correct the {kind}")
     if not isinstance(table, dict):
-        raise ConfigError(Problem(str(path), "is not a JSON object", _KNOWN))
+        # Raised out here, because a parser's error carries the whole text along.
+        raise ConfigError(problem)
     return table
 
 

@@ -11,6 +11,7 @@ from broker.identity.trouble import unopened
 from broker.settings.defaults import default_identity, default_listener
 from broker.settings.draft import Draft
 from broker.settings.known import unknown
+from broker.settings.misplaced import misplaced
 from broker.settings.references import reference_problems
 from broker.settings.sentences import problems_of
 from broker.settings.tree import Settings
@@ -33,13 +34,17 @@ def load(config: Path | None, environ: Mapping[str, str]) -> Settings:
         # Taken out here, because the class would take some names for instructions to itself (`_env_file`).
         del draft.table[key]
         draft.problems.append(unknown((key,), draft))
+    secrets = [*misplaced(draft)]
     problems = [*draft.problems, *url_problems(draft), *reference_problems(draft)]
+    settings = None
     try:
         settings = Settings.model_validate(draft.table)
     except ValidationError as error:
-        raise ConfigError(*problems, *problems_of(error, draft)) from None
-    if problems:
-        raise ConfigError(*problems)
+        problems += problems_of(error, draft)
+    if settings is None or problems or secrets:
+        # Out here, because the library's error carries the values along. A secret is not also told to be no path.
+        places = {secret.where for secret in secrets}
+        raise ConfigError(*secrets, *(problem for problem in problems if problem.where not in places))
     return settings
 
 

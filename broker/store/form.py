@@ -8,6 +8,7 @@
 import base64
 import binascii
 import json
+from contextlib import suppress
 from dataclasses import asdict, replace
 
 from broker.core.memory import Memory
@@ -102,11 +103,12 @@ def _reply(value: object, kept: Stamp, shift: float) -> Reply:
 
 def _token(value: object) -> Token:
     fields = reading.table(value, *_FIELDS)
-    secret = Secret(text(fields["value"]))
-    try:
-        body, digest = base64.b64decode(text(fields["body"]), validate=True), secret.sha256()
-    except (binascii.Error, ValueError):
-        odd()
+    secret, read = Secret(text(fields["value"])), None
+    with suppress(binascii.Error, ValueError):
+        read = base64.b64decode(text(fields["body"]), validate=True), secret.sha256()
+    if read is None:
+        odd()  # out here, because the error of an encoder carries the text along
+    body, digest = read
     return Token(
         value=secret,
         digest=digest,

@@ -5,6 +5,7 @@ A number is finite, a truth is no number, and an object has the fields that it m
 
 import json
 import math
+from contextlib import suppress
 from typing import NoReturn
 
 from broker.store.unusable import Unusable
@@ -15,10 +16,9 @@ _ODD = "its content is not what this version writes"
 
 def parsed(content: bytes) -> object:
     """What the bytes say."""
-    try:
+    with suppress(ValueError, RecursionError):
         return json.loads(content, parse_constant=odd)
-    except (ValueError, RecursionError):
-        odd()
+    return odd()  # out here, because a parser's error carries the whole text along
 
 
 def odd(*_: object) -> NoReturn:

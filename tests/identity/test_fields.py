@@ -82,3 +82,29 @@ def test_a_name_may_hold_what_people_type():
 )
 def test_every_problem_is_told_and_no_value(fields: dict[str, str], sentences: list[str]):
     assert sentences == refusal(lambda: key_of(secrets(fields), PLACE))
+
+
+SHAPED = (
+    "rHMkBT1rYp-KjI4_uGThE38YalXINX5erBxPLudZ0EMZXB0H14_IMGjcPlYwgRruas0VLLQ4fQ3oI2EzGLTF2Q",
+    "553595c627c1d8708c5c4b7e5aae4cfbd9dff168882f3576997dfa4fddf55dd22fb0cd",
+    "gAAAAABmZm9v" + "aZ09-_" * 28 + "==",
+)
+
+
+@pytest.mark.parametrize("secret", SHAPED)
+@pytest.mark.parametrize("field", ["id", "name", "user_id"])
+def test_a_secret_under_another_name_is_refused_for_ids_and_names_are_shown(field: str, secret: str):
+    given = {**(ID_FIELDS if field == "id" else NAME_FIELDS), field: secret}
+    told = refusal(lambda: key_of(secrets(given), PLACE))
+    assert told == [f"k/{field}: looks like a secret; put each value under its own name"]
+
+
+def test_a_secret_of_any_shape_is_found_where_it_changed_places_with_the_id():
+    told = refusal(lambda: key_of(secrets({"id": SECRET, "secret": BY_ID.id}), PLACE))
+    assert told == ["k: has `id` and `secret` swapped; swap them"]
+    assert key_of(secrets({"id": BY_ID.id, "secret": "cd" * 16}), PLACE).label == BY_ID.id
+
+
+@pytest.mark.parametrize("secret", SHAPED)
+def test_a_secret_in_its_own_place_may_look_like_one(secret: str):
+    assert key_of(secrets({**ID_FIELDS, "secret": secret}), PLACE).secret == Secret(secret)

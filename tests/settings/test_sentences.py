@@ -16,6 +16,10 @@ NOT_FILE = "is not the absolute path of a file; begin with / and do not end with
 NOT_SOURCE = "is not a source of keys; give the absolute path of a directory, *.toml or *.json, or env:"
 KNOWN = "known here: iam, listen, identities, grants, refresh, validation, cache, log, serving"
 NOT_HOST = "is not a host name or an address; write it without scheme, port, path or pattern"
+MISPLACED = (
+    "keep keys in files of their own, named in the `keys` of an identity, and replace this one: "
+    "whoever may read the settings has it"
+)
 NOT_NAME = "is not a name for an identity; use at most 63 of a-z, 0-9 and -, and begin with a letter or digit"
 
 
@@ -230,3 +234,41 @@ def test_every_problem_is_told_at_once(tmp_path: Path):
         "F, log.format",
         f"{P}SERVING__DRIAN",
     ]
+
+
+SECRET = "rHMkBT1rYp-KjI4_uGThE38YalXINX5erBxPLudZ0EMZXB0H14_IMGjcPlYwgRruas0VLLQ4fQ3oI2EzGLTF2Q"
+HEX = "553595c627c1d8708c5c4b7e5aae4cfbd9dff168882f3576997dfa4fddf55dd22fb0cd"
+TOKEN = "gAAAAABmZm9v" + "aZ09-_" * 28 + "=="
+
+
+@pytest.mark.parametrize("secret", [SECRET, HEX, TOKEN])
+@pytest.mark.parametrize(
+    ("addition", "where"),
+    [
+        ('[iam]\nca_file = "/etc/X"\n', "iam.ca_file"),
+        ('[iam]\nurl = "https://iam/X"\n', "iam.url"),
+        ('[identities.shop]\nkeys = ["/k"]\nsecret = "X"\n', "identities.shop.secret"),
+        ('[identities.shop]\nkeys = ["/etc/X"]\n', "identities.shop.keys[0]"),
+        ('[identities.shop]\nkeys = ["X"]\n', "identities.shop.keys[0]"),
+        ('[[grants]]\nidentity = "default"\nusers = ["X"]\n', "grants[0].users[0]"),
+        ('[cache]\npath = "/var/X"\n', "cache.path"),
+        ('[log]\naudit = "/var/X"\n', "log.audit"),
+        ('[serving]\nhosts = ["X"]\n', "serving.hosts[0]"),
+    ],
+)
+def test_what_looks_like_a_secret_is_one_sentence_and_not_shown(
+    secret: str, addition: str, where: str, tmp_path: Path
+):
+    told = [line for line in told_of(addition.replace("X", secret), tmp_path) if where in line]
+    assert told == [f"F, {where}: looks like a secret; {MISPLACED}"]
+
+
+def test_a_secret_in_a_variable_is_told_by_its_name(tmp_path: Path):
+    path = tmp_path / "broker.toml"
+    path.write_text(GOOD)
+    environ = {f"{P}IDENTITIES__SHOP__SECRET": HEX, f"{P}LISTEN": f'[{{"unix": "/{TOKEN}"}}]'}
+    told = sentences(path, environ, path)
+    for where in (f"{P}IDENTITIES__SHOP__SECRET", f"{P}LISTEN, listen[0].unix"):
+        assert [line for line in told if where in line] == [f"{where}: looks like a secret; {MISPLACED}"]
+    assert TOKEN not in str(told)
+    assert HEX not in str(told)
