@@ -2,6 +2,7 @@
 
 Neither `str`, `repr`, `format`, a log, a traceback, `json` nor `pickle` gets the text out; only `reveal` does, so
 `grep -rn 'reveal('` is the audit of where secrets leave. Comparison takes the same time wherever two texts differ.
+A text cannot be overwritten in Python, a buffer can: `wipe` is for those that a secret passes through.
 """
 
 import hashlib
@@ -26,6 +27,10 @@ class Secret:
         """The hex digest that names this secret where the text must not stand."""
         return hashlib.sha256(self._text.encode()).hexdigest()
 
+    def is_in(self, content: bytes) -> bool:
+        """Whether it stands in these bytes as it is."""
+        return self._text.encode(errors="surrogatepass") in content
+
     def __repr__(self) -> str:
         return "Secret(***)"
 
@@ -44,3 +49,8 @@ class Secret:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a Secret is not copied, pickled or sent anywhere")
+
+
+def wipe(buffer: bytearray) -> None:
+    """Overwrite what a secret has passed through; whoever still has the buffer reads zeros."""
+    buffer[:] = bytes(len(buffer))

@@ -1,7 +1,7 @@
 """Opens a file or directory of a key and judges what was opened, never what the path pointed to before.
 
 - Nothing waits: a FIFO opens at once and is then refused, as is everything that is not a regular file.
-- What is read is a `Secret` before it is anything else.
+- What is read is a `Secret` before it is anything else, and the buffer that it was read into is overwritten.
 """
 
 import os
@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from broker.core.errors import ConfigError, Problem
-from broker.core.secret import Secret
+from broker.core.secret import Secret, wipe
 from broker.identity.modes import file_problem
 from broker.identity.trouble import unopened
 
@@ -41,18 +41,21 @@ def read(
         raise
     except OSError as error:
         raise ConfigError(unopened(error, shown)) from None
+    content = bytearray(LARGEST + 1)
     try:
         problem = _unfit(os.fstat(descriptor), shown, secret=secret, projected=projected)
-        content = b"" if problem else _content(descriptor)
+        length = 0 if problem else _fill(content, descriptor)
+        if length > LARGEST:
+            problem = _too_large(shown)
+        if problem is None:
+            # A slice of the buffer itself would be a copy that nobody overwrites.
+            return Secret(str(memoryview(content)[:length], "utf-8", "replace"))
     except OSError as error:
-        problem, content = unopened(error, shown), b""
+        problem = unopened(error, shown)
     finally:
         os.close(descriptor)
-    if problem is None and len(content) > LARGEST:
-        problem = _too_large(shown)
-    if problem is not None:
-        raise ConfigError(problem)
-    return Secret(content.decode(errors="replace"))
+        wipe(content)
+    raise ConfigError(problem)
 
 
 def _unfit(status: os.stat_result, shown: str, *, secret: bool, projected: bool) -> Problem | None:
@@ -69,9 +72,10 @@ def _too_large(shown: str) -> Problem:
     return Problem(shown, f"is larger than {LARGEST // 1024} KiB", "name the file of an access key")
 
 
-def _content(descriptor: int) -> bytes:
-    """Everything up to just over the limit; a file may grow after it was looked at, and a read may be short."""
-    content = b""
-    while len(content) <= LARGEST and (part := os.read(descriptor, LARGEST + 1 - len(content))):
-        content += part
-    return content
+def _fill(buffer: bytearray, descriptor: int) -> int:
+    """How many bytes there are, or just over the limit; a file may grow after it was looked at, and a read may be short."""
+    length = 0
+    with memoryview(buffer) as view:
+        while length < len(buffer) and (more := os.readv(descriptor, [view[length:]])):
+            length += more
+    return length

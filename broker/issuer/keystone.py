@@ -3,18 +3,22 @@
 - A token's life is counted from before its request left, so the clock is read before anything else happens.
 - Every request has its deadline, the list of projects one for all its pages too; cancellation passes untouched.
 - The token is sent to the origin of `Endpoint.url` and nowhere else, whatever a link in an answer says.
+- An answer that repeats what it was asked with, as a proxy made for debugging may do, is not passed on.
 """
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Self, TypeVar
 from urllib.parse import quote
 
 from broker.core.errors import Fault, IamError
 from broker.core.model import AccessKey, KeyFacts, Reply, Row, Token, Validity
 from broker.core.ports import Clock
+from broker.core.secret import wipe
 from broker.issuer import wire
 from broker.issuer.address import next_url
+from broker.issuer.document import odd
 from broker.issuer.faults import Operation, refusal
 from broker.issuer.reply import parse_reply, parse_validity
 from broker.issuer.transport import Answer, Endpoint, Transport
@@ -57,12 +61,18 @@ class Keystone:
 
     async def issue(self, key: AccessKey) -> Reply:
         """Trade an access key for a new token. Raises IamError."""
-        return await self._ask(
-            Operation.ISSUE,
-            f"{self._endpoint.url}/auth/tokens",
-            lambda answer, sent_at: parse_reply(answer.status, answer.headers, answer.body, sent_at),
-            body=wire.issue_body(key),
-        )
+
+        def parse(answer: Answer, sent_at: float) -> Reply:
+            if key.secret.is_in(answer.body):
+                # The body is passed on to workloads.
+                odd("it repeats the access key's secret")
+            return parse_reply(answer.status, answer.headers, answer.body, sent_at)
+
+        body = wire.issue_body(key)
+        try:
+            return await self._ask(Operation.ISSUE, f"{self._endpoint.url}/auth/tokens", parse, body=body)
+        finally:
+            wipe(body)
 
     async def validate(self, token: Token) -> Validity:
         """What a living token has now. Raises IamError."""
@@ -85,7 +95,9 @@ class Keystone:
             if url in seen or len(seen) >= MAX_PAGES:
                 raise IamError(Fault.PROTOCOL, "IAM's project list does not end; is iam.url right?")
             seen.add(url)
-            page, url = await self._ask(Operation.PROJECTS, url, self._page, headers=headers, until=until)
+            page, url = await self._ask(
+                Operation.PROJECTS, url, partial(self._page, token), headers=headers, until=until
+            )
             rows += page
             if len(rows) > MAX_ROWS:
                 raise IamError(
@@ -110,8 +122,10 @@ class Keystone:
     def _of_user(self, token: Token) -> str:
         return f"{self._endpoint.url}/users/{quote(token.user.id, safe='')}"
 
-    def _page(self, answer: Answer, _: float) -> tuple[tuple[Row, ...], str | None]:
+    def _page(self, token: Token, answer: Answer, _: float) -> tuple[tuple[Row, ...], str | None]:
         """One page, and where the next one is on our own origin."""
+        if token.value.is_in(answer.body):
+            odd("it repeats the token")
         page, link = wire.parse_projects(answer.body)
         if link is None:
             return page, None
@@ -129,7 +143,7 @@ class Keystone:
         url: str,
         parse: Callable[[Answer, float], T],
         headers: dict[str, str] | None = None,
-        body: bytes | None = None,
+        body: bytearray | None = None,
         until: float = float("inf"),
     ) -> T:
         """One request, understood or refused, and told to the observer."""

@@ -41,7 +41,15 @@ def parse_reply(status: int, headers: Headers, body: bytes, sent_at: float) -> R
     life = lifetime(issued, expires, iam_clock)
     if life <= FLOOR:
         odd("it is a token that has already ended")
-    return Reply(token=_token(token, Secret(value), body), lifetime=life, sent_at=sent_at, date=iam_clock)
+    found = _token(token, Secret(value), body)
+    if any(
+        value in text
+        for thing in (found.user, found.project, *found.roles)
+        for text in (thing.id, thing.name)
+    ):
+        # Names are shown to whoever may see an identity, and stand in the log.
+        odd("a name in it is the token itself")
+    return Reply(token=found, lifetime=life, sent_at=sent_at, date=iam_clock)
 
 
 def parse_validity(status: int, headers: Headers, body: bytes) -> Validity:

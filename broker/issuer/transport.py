@@ -95,7 +95,7 @@ class Transport:
             await self._session.close()
 
     async def exchange(
-        self, method: str, url: str, headers: dict[str, str], body: bytes | None, until: float
+        self, method: str, url: str, headers: dict[str, str], body: bytearray | None, until: float
     ) -> Answer:
         """Send one request and read the answer by `until`, a time of the event loop. Raises IamError."""
         if self._session is None:

@@ -20,14 +20,14 @@ from broker.issuer.document import (
 )
 
 
-def issue_body(key: AccessKey) -> bytes:
-    """The request for a token: method 1 or 2 as KakaoCloud documents them."""
+def issue_body(key: AccessKey) -> bytearray:
+    """The request for a token: method 1 or 2 as KakaoCloud documents them; to be wiped once it has gone out."""
     if isinstance(key, KeyById):
         credential: dict[str, object] = {"id": key.id, "secret": key.secret.reveal()}
     else:
         credential = {"name": key.name, "secret": key.secret.reveal(), "user": {"id": key.user_id}}
     identity = {"methods": ["application_credential"], "application_credential": credential}
-    return json.dumps({"auth": {"identity": identity}}, separators=(",", ":")).encode()
+    return bytearray(json.dumps({"auth": {"identity": identity}}, separators=(",", ":")).encode())
 
 
 def parse_projects(body: bytes) -> tuple[tuple[Row, ...], str | None]:
