@@ -1,11 +1,15 @@
-"""What the process asks of the kernel before it does anything: memory kept to itself, and room for connections.
+"""What the process asks of the kernel before it does anything: memory and files kept to itself, and room for connections.
 
-Not dumpable: no core file, no debugger of the same user, and /proc/PID belongs to root.
+Not dumpable: no core file, no debugger of the same user, and /proc/PID belongs to root. Memory is not locked against
+swapping: see docs/secrets.md for why, and for what to do instead.
 """
 
 import ctypes
 import os
 import resource
+
+from broker.core.redaction import redacted
+from broker.identity.block import overwrite
 
 _PR_SET_DUMPABLE = 4
 # Far more than connections and IAM can use.
@@ -19,6 +23,23 @@ def close_memory() -> None:
     if libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0) != 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
+
+
+def close_files() -> None:
+    """What is made from now on is nobody else's, unless its maker says so: sockets and their folders do."""
+    os.umask(0o077)
+
+
+def close_environment() -> None:
+    """Take what looks like a secret out of the block that /proc/PID/environ shows.
+
+    Passwords in the address of a proxy, keys, what a user has put into the wrong variable. Only the kernel's copy goes:
+    this process, and a child of it, has the values on.
+    """
+    hot = {name: value for name, value in os.environ.items() if (text := f"{name}={value}") != redacted(text)}
+    overwrite(hot)
+    # What is set anew lies elsewhere.
+    os.environ.update(hot)
 
 
 def allow_connections() -> None:

@@ -16,6 +16,7 @@ from broker.cli.status import render
 from broker.client import address, fetch
 from broker.clock import BootClock
 from broker.fakeiam.server import FakeIam
+from broker.hardening import close_files
 from broker.identity.sources import Sources
 from broker.observability import logs
 from broker.settings import Settings
@@ -25,6 +26,7 @@ from broker.settings import Settings
 @click.option("--once", is_flag=True, help="Show it and exit.")
 def demo(once: bool) -> None:
     """Start an emulated IAM and a broker, get a token both ways, show the status; Ctrl-C ends it."""
+    close_files()
     logs.configure("error", "console")
     # A socket's path may have 107 bytes; some hosts have longer folders for what is temporary.
     parent = None if len(os.fsencode(tempfile.gettempdir())) < 60 else "/tmp"  # noqa: S108  the folder made there is our own

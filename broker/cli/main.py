@@ -1,13 +1,16 @@
 """The command line: one file a command, loaded only when it is the one that was asked for.
 
 Errors are one plain sentence on stderr with the remedy; exit codes are INTERFACE section 2's. A traceback is shown only to
-who asks for it by a variable, since what it quotes may hold a secret.
+who asks for it by a variable, without local variables. Whatever is said so has what looks like a secret cut out: people
+paste a token where a name belongs, and terminals are recorded.
 """
 
 import importlib
 import os
 import sys
-from typing import NoReturn
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NoReturn
 
 import click
 from click.shell_completion import CompletionItem
@@ -35,6 +38,14 @@ _COMMANDS = {
 
 
 class _Commands(click.Group):
+    def make_context(self, *args: Any, **more: Any) -> click.Context:  # noqa: ANN401  (passed on as it is)
+        with _quoting_no_secret():
+            return super().make_context(*args, **more)
+
+    def invoke(self, ctx: click.Context) -> object:
+        with _quoting_no_secret():
+            return super().invoke(ctx)
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         del ctx
         return list(_COMMANDS)
@@ -75,22 +86,45 @@ def main() -> None:
         broker.main(prog_name="broker", standalone_mode=True)
     except ConfigError as error:
         for problem in error.problems:
-            click.echo(f"broker: {problem}", err=True)
+            _say(str(problem))
         sys.exit(BAD_CONFIGURATION)
     except ClientError as error:
-        click.echo(f"broker: {error}", err=True)
+        _say(str(error))
         sys.exit(error.exit_code)
     except OSError as error:
         place = f": {error.filename}" if error.filename else ""
         _fail(f"{error.strerror or type(error).__name__}{place}")
-    except Exception as error:  # no fault of ours may spill what its traceback quotes
+    except Exception as error:  # noqa: BLE001  (no fault of ours may spill what its traceback quotes)
+        remedy = f"set {TRACEBACK}=1 to see where, and report it"
         if os.environ.get(TRACEBACK) == "1":
-            raise
-        _fail(f"unforeseen fault ({type(error).__name__}); set {TRACEBACK}=1 to see where, and report it")
+            import traceback  # noqa: PLC0415  (for this alone)
+
+            click.echo(_without_secrets(traceback.format_exc()), err=True, nl=False)
+            remedy = "please report it"
+        _fail(f"unforeseen fault ({type(error).__name__}); {remedy}")
+
+
+@contextmanager
+def _quoting_no_secret() -> Iterator[None]:
+    """Have the library's words about a wrong call, which quote it, hold no secret."""
+    try:
+        yield
+    except click.UsageError as error:
+        raise click.UsageError(_without_secrets(error.format_message()), error.ctx) from None
+
+
+def _without_secrets(text: str) -> str:
+    from broker.core.redaction import redacted  # noqa: PLC0415  (a command that succeeds starts faster without)
+
+    return redacted(text)
+
+
+def _say(sentence: str) -> None:
+    click.echo(f"broker: {_without_secrets(sentence)}", err=True)
 
 
 def _fail(sentence: str) -> NoReturn:
-    click.echo(f"broker: {sentence}", err=True)
+    _say(sentence)
     # What could not be written must not be tried once more at the interpreter's end, which would tell of it its way.
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     sys.exit(1)

@@ -11,9 +11,9 @@ import click
 
 from broker.app import run as serve
 from broker.cli.config import config_option
-from broker.hardening import allow_connections, close_memory
+from broker.hardening import allow_connections, close_environment, close_files, close_memory
 from broker.identity.sources import Sources
-from broker.observability import logs
+from broker.observability import logs, strays
 from broker.settings import load
 
 
@@ -27,12 +27,15 @@ def run(config: Path | None) -> None:
       export KAKAOCLOUD_APPLICATION_CREDENTIAL_ID=... KAKAOCLOUD_APPLICATION_CREDENTIAL_SECRET=...
       broker run
     """  # noqa: D301  (click wants the backspace itself)
+    close_files()
+    close_memory()
+    close_environment()
     # Until the loop handles it, a reload asked for too early would end the process.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    close_memory()
     allow_connections()
     settings = load(config, os.environ)
     logs.configure(settings.log.level, settings.log.format)
+    strays.catch()
     asyncio.run(serve(settings, Sources(), lambda: load(config, os.environ)))
     _leave()
 
