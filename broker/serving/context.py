@@ -13,6 +13,7 @@ from broker.keeper.keyring import Keyring
 from broker.keeper.projects import Projects
 from broker.serving.crowd import Crowd
 from broker.serving.drain import Drain
+from broker.serving.pace import Pace
 
 
 class Policy(Protocol):
@@ -103,6 +104,7 @@ class Desk:
     witness: Witness
     auditor: Auditor = field(default_factory=Unheard)
     crowd: Crowd = field(default_factory=Crowd)
+    pace: Pace = field(default_factory=Pace)
     client_secrets: ClientSecrets = field(default_factory=Nobodys)
 
 

@@ -1,7 +1,7 @@
 """Reports of refused tokens: a program says that IAM or a service refuses the token that it was given.
 
 A report names the token by its SHA-256, so that no dead token travels. Who may read an identity may report its tokens; what
-that costs IAM is bounded by the lease, whoever reports and however often (invariant L9).
+that costs IAM is bounded by the lease, whoever reports and however often (invariant L9), and for each user by its pace.
 """
 
 import asyncio
@@ -19,6 +19,7 @@ from broker.keeper.reporting import report
 from broker.serving import answers, prefer
 from broker.serving.connection import REQUEST_SECONDS
 from broker.serving.context import DESK
+from broker.serving.pace import Turn
 from broker.serving.permission import Permit, handed_out, permit
 
 _DIGEST = re.compile(r"[0-9a-fA-F]{64}")
@@ -29,18 +30,22 @@ _SOON = 1
 
 async def reject(request: web.Request) -> web.Response:
     """`POST /v1/identities/{name}/rejections`."""
-    desk, name = request.app[DESK], permit(request).identity
+    desk, allowed = request.app[DESK], permit(request)
     digest = await _digest(request)
     asked = prefer.wait(request.headers.getall("Prefer", []))
     until = desk.clock.now() + (prefer.DEFAULT if asked is None else asked)
-    keeper = desk.keyring[name]
-    outcome = await report(keeper, digest, until)
+    keeper = desk.keyring[allowed.identity]
+    turn = Turn(desk.pace, allowed.caller.uid, desk.clock.now())
+    outcome = await report(keeper, digest, until, turn)
     # It may have waited for long: whether it may still have the token is asked again.
     allowed = permit(request)
     headers = {"Cache-Control": "no-store"}
     if asked is not None:
         headers["Preference-Applied"] = f"wait={asked:.0f}"
-    return web.json_response(_answer(request, allowed, keeper, outcome), headers=headers)
+    answer = _answer(request, allowed, keeper, outcome)
+    if outcome is Outcome.DEFERRED and (seconds := _retry_after(keeper, desk.clock.now(), turn)) is not None:
+        answer["retry_after"] = seconds
+    return web.json_response(answer, headers=headers)
 
 
 def _answer(request: web.Request, allowed: Permit, keeper: Keeper, outcome: Outcome) -> answers.Json:
@@ -51,13 +56,13 @@ def _answer(request: web.Request, allowed: Permit, keeper: Keeper, outcome: Outc
     if held is not None:
         handed_out(request, allowed, held, now)
         answer["token"] = answers.token(name, held, now, stale=lease.stale(keeper.lease, now))
-    if outcome is Outcome.DEFERRED and (seconds := _retry_after(keeper, now)) is not None:
-        answer["retry_after"] = seconds
     return answer
 
 
-def _retry_after(keeper: Keeper, now: float) -> int | None:
+def _retry_after(keeper: Keeper, now: float, turn: Turn) -> int | None:
     """Seconds after which the same report may bring more; None where nobody knows."""
+    if turn.wait:
+        return math.ceil(turn.wait)
     kept = keeper.lease
     if lease.in_flight(kept) or kept.watch.flying:
         return _SOON

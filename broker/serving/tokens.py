@@ -10,6 +10,7 @@ from broker.core.model import Held
 from broker.keeper.keeper import Keeper
 from broker.serving import accept, answers, prefer, tag
 from broker.serving.context import DESK
+from broker.serving.pace import early
 from broker.serving.passage import workload
 from broker.serving.permission import Permit, denied, handed_out, permit
 
@@ -44,7 +45,7 @@ async def _token(request: web.Request, allowed: Permit) -> web.Response:
     keeper = desk.keyring[name]
     asked = prefer.wait(request.headers.getall("Prefer", []))
     until = desk.clock.now() + (prefer.DEFAULT if asked is None else asked)
-    held = await keeper.token(until, min_ttl)
+    held = await _held(request, keeper, until, min_ttl)
     known = request.headers.getall("If-None-Match", [])
     if asked and tag.matches(known, held.token.digest):
         held = await _another(request, keeper, held, until, min_ttl)
@@ -72,7 +73,14 @@ async def _another(request: web.Request, keeper: Keeper, held: Held, until: floa
         now = lease.servable(keeper.lease, desk.clock.now())
         if now is not None and now.token.digest != held.token.digest:
             break
-    return await keeper.token(desk.clock.now(), min_ttl)
+    return await _held(request, keeper, desk.clock.now(), min_ttl)
+
+
+async def _held(request: web.Request, keeper: Keeper, until: float, min_ttl: float) -> Held:
+    """What the keeper gives by then; what an early refresh costs is the caller's."""
+    if min_ttl:
+        await early(request.app[DESK].pace, keeper, workload(request).uid, until, min_ttl)
+    return await keeper.token(until, min_ttl)
 
 
 def _min_ttl(request: web.Request) -> float:
