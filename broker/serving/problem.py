@@ -6,7 +6,6 @@ Causes stay inside: what a stranger reads is the code, one sentence with the rem
 import json
 import math
 from collections.abc import Awaitable, Callable
-from http import HTTPStatus
 
 import structlog
 from aiohttp import web
@@ -60,17 +59,6 @@ def response(refusal: Refusal, status: int | None = None) -> web.Response:
     if (seconds := _seconds(refusal)) is not None:
         headers["Retry-After"] = str(seconds)
     return web.Response(status=status, body=_body(refusal, status), content_type=_TYPE, headers=headers)
-
-
-def plain(refusal: Refusal) -> bytes:
-    """The same as bytes, for a connection on which no request was understood; the connection ends with it."""
-    status = HTTPStatus(STATUS[refusal.code])
-    body = _body(refusal, status)
-    head = (
-        f"HTTP/1.1 {status.value} {status.phrase}\r\nContent-Type: {_TYPE}\r\nContent-Length: {len(body)}\r\n"
-        f"Cache-Control: no-store\r\nServer: {SERVER}\r\nConnection: close\r\n\r\n"
-    )
-    return head.encode() + body
 
 
 def _seconds(refusal: Refusal) -> int | None:

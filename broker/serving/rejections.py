@@ -4,7 +4,6 @@ A report names the token by its SHA-256, so that no dead token travels. Who may 
 that costs IAM is bounded by the lease, whoever reports and however often (invariant L9), and for each user by its pace.
 """
 
-import asyncio
 import json
 import math
 import re
@@ -17,7 +16,6 @@ from broker.core.reports import Outcome
 from broker.keeper.keeper import Keeper
 from broker.keeper.reporting import report
 from broker.serving import answers, prefer
-from broker.serving.connection import REQUEST_SECONDS
 from broker.serving.context import DESK
 from broker.serving.pace import Turn
 from broker.serving.permission import Permit, handed_out, permit
@@ -82,10 +80,7 @@ def _retry_after(keeper: Keeper, now: float, turn: Turn) -> int | None:
 async def _digest(request: web.Request) -> str:
     """The hash that the body names, in lower case. Raises Refusal."""
     try:
-        async with asyncio.timeout(REQUEST_SECONDS):
-            body = await request.read()
-    except TimeoutError:
-        raise Refusal(Code.TIMEOUT, f"no whole request came within {REQUEST_SECONDS:.0f} s") from None
+        body = await request.read()
     except (web.RequestPayloadError, ConnectionError):
         raise Refusal(Code.BAD_REQUEST, f"the body broke off or is packed wrongly; {_FORM}") from None
     try:

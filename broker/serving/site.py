@@ -1,17 +1,32 @@
-"""Serves an application on a listening socket of ours, with our own connections."""
+"""Serves an application on a listening socket of ours, with our own connections.
+
+- Connections are accepted here and not by the loop's own server: whoever may not enter costs one look at the kernel and
+  one at the crowd, and nothing is made for it. They come in small batches, so that a storm of them delays no answer.
+- Where `accept` fails, as without a free descriptor, this listener rests for a moment. The loop's own server would
+  write dozens of tracebacks a second, and stop for a whole second.
+"""
 
 import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
+import structlog
 from aiohttp import web
 
-from broker.callers.listeners import BACKLOG
-from broker.serving.connection import Connection
+from broker.serving.connection import Connection, turned_away
+from broker.serving.context import DESK
+from broker.serving.doorway import DOORWAY
 
-# So many connections are accepted before anything else has its turn; more would be descriptors that are not counted yet.
-_AT_ONCE = 64
+_log = structlog.get_logger()
+
+# So many connections are accepted before anything else has its turn.
+_AT_ONCE = 16
+# A reader who does not read is noticed after a few answers, not after what the kernel keeps by itself: up to 4 MB.
+_KERNEL_KEEPS = 16 * 1024
+_REST_SECONDS = 0.1
+_TOLD_EVERY = 60.0
 # Once the drain is over, what is still open gets this many seconds to end.
 _LAST_SECONDS = 1.0
 
@@ -19,21 +34,91 @@ _LAST_SECONDS = 1.0
 @asynccontextmanager
 async def serving(app: web.Application, listening: socket.socket) -> AsyncIterator[None]:
     """Answer on this socket for as long as the context lasts."""
-    loop = asyncio.get_running_loop()
     # Who leaves takes the handler along: a wait of half a minute for nobody would be counted nowhere.
     runner = web.AppRunner(
         app, handle_signals=False, access_log=None, shutdown_timeout=_LAST_SECONDS, handler_cancellation=True
     )
     await runner.setup()
-    manager = runner.server
-    if manager is None:
+    if runner.server is None:
         raise RuntimeError("the runner was set up and has no server")
-    server = await loop.create_server(
-        lambda: Connection(manager, app, loop), sock=listening, backlog=_AT_ONCE
-    )
-    listening.listen(BACKLOG)  # the line above made the kernel's queue as short as one look of the loop's
+    entrance = _Entrance(app, runner.server, listening)
+    entrance.open()
     try:
         yield
     finally:
-        server.close()
+        await entrance.aclose()
         await runner.cleanup()
+
+
+class _Entrance:
+    """Accepts connections on one socket."""
+
+    def __init__(self, app: web.Application, manager: web.Server, listening: socket.socket) -> None:
+        self._app = app
+        self._manager = manager
+        self._listening = listening
+        listening.setblocking(False)  # noqa: FBT003  (the library's own signature)
+        self._loop = asyncio.get_running_loop()
+        self._arriving: set[asyncio.Task[None]] = set()
+        self._rest: asyncio.TimerHandle | None = None
+        self._told_at = float("-inf")
+
+    def open(self) -> None:
+        """Accept from now on."""
+        self._loop.add_reader(self._listening, self._accept)
+
+    async def aclose(self) -> None:
+        """Accept no more; who waits in the kernel's queue is turned away at once."""
+        if self._rest is not None:
+            self._rest.cancel()
+        self._loop.remove_reader(self._listening)
+        self._listening.close()
+        for task in self._arriving:
+            task.cancel()
+        await asyncio.gather(*self._arriving, return_exceptions=True)
+
+    def _accept(self) -> None:
+        for _ in range(_AT_ONCE):
+            try:
+                accepted, _ = self._listening.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                self._pause(error)
+                return
+            self._receive(accepted)
+
+    def _receive(self, accepted: socket.socket) -> None:
+        desk, doorway = self._app[DESK], self._app[DOORWAY]
+        caller = doorway.prove(accepted)
+        if not desk.crowd.admits(caller):
+            accepted.close()
+            turned_away(desk, doorway, caller)
+            return
+        connection = Connection(self._manager, self._app, self._loop, caller)
+        desk.crowd.enter(connection)
+        task = self._loop.create_task(self._join(connection, accepted))
+        self._arriving.add(task)
+        task.add_done_callback(partial(self._joined, connection, accepted))
+
+    async def _join(self, connection: Connection, accepted: socket.socket) -> None:
+        accepted.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _KERNEL_KEEPS)
+        await self._loop.connect_accepted_socket(lambda: connection, accepted)
+
+    def _joined(self, connection: Connection, accepted: socket.socket, task: asyncio.Task[None]) -> None:
+        self._arriving.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if task.cancelled() or error is not None:
+            accepted.close()
+            self._app[DESK].crowd.leave(connection)
+        if error is not None and not isinstance(error, OSError):  # which says that the caller is gone already
+            _log.error("connection_defect", exc_info=error)
+
+    def _pause(self, error: OSError) -> None:
+        """The kernel would tell of the waiting connection again and again, and the loop turn for nothing."""
+        self._loop.remove_reader(self._listening)
+        self._rest = self._loop.call_later(_REST_SECONDS, self.open)
+        now = self._loop.time()
+        if now - self._told_at >= _TOLD_EVERY:
+            self._told_at = now
+            _log.warning("accept_failed", listener=self._app[DOORWAY].label, detail=error.strerror)

@@ -97,8 +97,7 @@ async def test_whom_the_kernel_does_not_prove_and_who_is_too_many_are_told(tmp_p
     async with house(tmp_path, "default", prove=lambda _: None) as broker:
         await broker.get("/v1/token")
         assert broker.audit.refusals == [(None, SOCKET, None, "caller_unknown", "proof")]
-    full = Crowd(most=1)
-    full.enter(4711)
+    full = Crowd(most=0)
     folder = tmp_path / "2"
     folder.mkdir()
     async with house(folder, "default", crowd=full) as broker:

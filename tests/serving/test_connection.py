@@ -24,7 +24,15 @@ RUBBISH = [
     (HEAD + b"no colon\r\n\r\n", 400, "bad_request"),
     (HEAD + b"Expect: miracles\r\nConnection: close\r\n\r\n", 400, "bad_request"),
     (HEAD + b"X: " + b"a" * 20_000 + b"\r\n\r\n", 431, "too_large"),
-    (b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 431, "too_large"),
+    (HEAD + b"a" * 20_000 + b": X\r\n\r\n", 431, "too_large"),
+    (b"GET /" + b"a" * 8190 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 431, "too_large"),
+    (b"GET /" + b"a" * 200_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 431, "too_large"),
+    (HEAD + b"".join(b"X%d: a\r\n" % number for number in range(128)) + b"\r\n", 400, "bad_request"),
+    (
+        HEAD + b"".join(b"X%d: %s\r\n" % (number, b"a" * 8000) for number in range(20)) + b"\r\n",
+        413,
+        "too_large",
+    ),
 ]
 
 

@@ -1,50 +1,207 @@
-"""No user's connections shut out another's, and whoever sends no whole request is let go."""
+"""No user's connections shut out another's, however many users there are."""
 
+import os
 import resource
+from dataclasses import dataclass, field
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from broker.core.access import Owner, Workload
 from broker.serving import crowd
 from broker.serving.crowd import Crowd
 
-
-def test_one_user_gets_half_and_the_rest_is_for_others():
-    those = Crowd(most=10)
-    assert [those.enter(1001) for _ in range(7)] == [True] * 5 + [False] * 2
-    assert [those.enter(uid) for uid in range(6)] == [True] * 5 + [False]
+ROOT, OWN = 0, 7
+OWNER = Owner(OWN, in_container=False)
 
 
-def test_several_greedy_users_leave_some_for_who_has_none():
-    those = Crowd(most=512)
-    had = [sum(those.enter(greedy) for _ in range(600)) for greedy in range(4)]
-    assert had == [256, 128, 64, 32]
-    assert those.enter(1001)
+@dataclass(eq=False)
+class Visitor:
+    """Implements `Guest`."""
+
+    caller: Workload | None
+    closed: bool = field(default=False)
+
+    def make_room(self) -> None:
+        self.closed = True
 
 
-def test_who_leaves_makes_room():
-    those = Crowd(most=2)
-    assert those.enter(None)
-    assert not those.enter(None)
-    those.leave(None)
-    assert those.enter(None)
+def workload(uid: int | None, pid: int | None = 9) -> Workload | None:
+    return None if uid is None else Workload(uid, uid, pid, "the socket")
 
 
-@given(st.lists(st.tuples(st.sampled_from([None, 0, 1, 2]), st.booleans()), max_size=200))
+def house(most: int) -> Crowd:
+    return Crowd(most, OWNER.is_)
+
+
+def come(those: Crowd, uid: int | None, pid: int | None = 9) -> Visitor | None:
+    """One more connection; None if it may not enter."""
+    visitor = Visitor(workload(uid, pid))
+    if not those.admits(visitor.caller):
+        return None
+    those.enter(visitor)
+    return visitor
+
+
+def all_in(those: Crowd, uid: int | None, pid: int | None = 9) -> list[Visitor]:
+    """As many as may enter."""
+    inside: list[Visitor] = []
+    while len(inside) < 5000 and (visitor := come(those, uid, pid)) is not None:
+        inside.append(visitor)
+    return inside
+
+
+def busy(those: Crowd, uid: int) -> list[Visitor]:
+    """As many as may enter, each with a request that is being handled."""
+    inside = all_in(those, uid)
+    for visitor in inside:
+        those.works(visitor)
+    return inside
+
+
+def test_one_user_gets_half_a_second_half_of_the_rest_and_so_on():
+    those = house(4096)
+    assert [len(busy(those, greedy)) for greedy in (1001, 1002, 1003)] == [1792, 896, 448]
+
+
+def test_nine_greedy_users_leave_room_for_a_tenth():
+    those = house(512)
+    had = [visitor for greedy in range(1001, 1010) for visitor in all_in(those, greedy)]
+    newcomers = [come(those, 1010) for _ in range(20)]
+    assert None not in newcomers
+    left = [visitor.caller and visitor.caller.uid for visitor in had if not visitor.closed]
+    assert min(left.count(uid) for uid in range(1001, 1010)) >= 20
+    assert those.inside <= 512 - 64
+
+
+def test_of_the_user_with_most_the_longest_idle_goes():
+    those = house(512)
+    first, second = all_in(those, 1001), busy(those, 1002)
+    those.rests(first[0])
+    before = [visitor.closed for visitor in first]
+    while come(those, 1003) is not None and [visitor.closed for visitor in first] == before:
+        pass
+    closed = [place for place, visitor in enumerate(first) if visitor.closed and not before[place]]
+    assert closed == [before.index(False, 1)], "not the one that was served just now"
+    assert not [visitor for visitor in second if visitor.closed]
+
+
+def test_who_has_most_is_refused_and_closes_nobody():
+    those = house(512)
+    first = all_in(those, 1001)
+    assert len(first) == 224
+    assert come(those, 1001) is None
+    assert not [visitor for visitor in first if visitor.closed]
+
+
+def test_two_who_both_want_all_end_with_as_many():
+    those = house(512)
+    first, second = all_in(those, 1001), []
+    while (visitor := come(those, 1002)) is not None:
+        second.append(visitor)
+    assert abs(sum(not one.closed for one in first) - len(second)) <= 1
+
+
+def test_thousands_of_users_with_one_connection_each_shut_out_nobody():
+    """As one person has by the subordinate uids of user namespaces."""
+    those = house(4096)
+    strangers = [come(those, uid) for uid in range(100_000, 105_000)]
+    assert None not in strangers
+    assert those.inside == 4096 - 512
+    assert come(those, 1001) is not None
+
+
+def test_a_request_that_is_handled_is_not_ended_for_a_newcomer():
+    those = house(40)
+    working = busy(those, 1001)
+    others = [visitors for uid in range(1002, 1010) if (visitors := all_in(those, uid))]
+    assert not [visitor for visitor in working if visitor.closed]
+    assert any(visitor.closed for visitor in others[0])
+    those.rests(working[3])
+    while come(those, 1099) is not None:
+        pass
+    assert [visitor.closed for visitor in working].index(True) == 3
+
+
+def test_the_owner_is_served_in_a_full_house_as_itself_and_as_root():
+    for uid in (OWN, ROOT):
+        those = house(4096)
+        for stranger in range(100_000, 104_500):
+            come(those, stranger)
+        assert len(all_in(those, uid)) >= 256
+
+
+def test_the_owners_connections_are_closed_for_nobody():
+    those = house(512)
+    own = all_in(those, OWN)
+    assert len(own) == 256
+    for uid in range(100_000, 101_000):
+        come(those, uid)
+    assert not [visitor for visitor in own if visitor.closed]
+    assert come(those, 1001) is not None
+
+
+def test_root_of_a_container_is_a_user_of_its_own():
+    those = house(512)
+    foreign = all_in(those, ROOT, pid=0)
+    assert len(foreign) == 224
+    assert come(those, ROOT) is not None
+    assert not [visitor for visitor in foreign if visitor.closed]
+
+
+def test_callers_whom_nobody_proves_are_one_user_and_make_room_for_each_other():
+    those = house(512)
+    unknown = [come(those, None) for _ in range(300)]
+    assert None not in unknown
+    assert sum(visitor is not None and not visitor.closed for visitor in unknown) == 224
+    assert come(those, 1001) is not None
+    assert come(those, 1001) is not None
+
+
+def test_who_leaves_makes_room_and_leaves_once():
+    those = house(40)
+    inside = all_in(those, 1001)
+    those.leave(inside[0])
+    those.leave(inside[0])
+    assert come(those, 1001) is not None
+    assert come(those, 1001) is None
+
+
+UIDS = st.sampled_from([None, OWN, ROOT, 1001, 1002, 1003])
+STEPS = st.tuples(
+    st.sampled_from(["come", "come", "come", "leave", "works", "rests"]), UIDS, st.integers(0, 40)
+)
+
+
+@given(st.lists(STEPS, max_size=300))
 def test_the_count_is_right_whatever_comes_and_goes(history):
-    those, inside = Crowd(most=8), []
-    for uid, comes in history:
-        if comes and those.enter(uid):
-            inside.append(uid)
-        elif not comes and uid in inside:
-            inside.remove(uid)
-            those.leave(uid)
-        assert len(inside) <= 8
-        assert all(inside.count(one) <= 4 for one in set(inside))
-    for uid in inside:
-        those.leave(uid)
-    assert those.enter(1)
+    those = house(40)
+    ever: list[Visitor] = []
+    for step, uid, which in history:
+        inside = [one for one in ever if not one.closed]
+        if step == "come":
+            before = len(inside)
+            visitor = come(those, uid)
+            ever += [visitor] if visitor else []
+            closed = [one for one in inside if one.closed]
+            assert len(closed) <= (visitor is not None), "one goes for one who comes"
+            assert not any(one.caller and OWNER.is_(one.caller) for one in closed)
+            assert those.inside == before + (visitor is not None) - len(closed)
+        elif inside:
+            one = inside[which % len(inside)]
+            getattr(those, step)(one)
+            if step == "leave":
+                ever.remove(one)
+        inside = [one for one in ever if not one.closed]
+        assert those.inside == len(inside) <= 40
+        strangers = [one for one in inside if one.caller is None or not OWNER.is_(one.caller)]
+        assert len(strangers) <= 24
+    for one in ever:
+        those.leave(one)
+    assert those.inside == 0
+    assert those._idle == {}
+    assert not those._had.total()
 
 
 @pytest.mark.parametrize(
@@ -52,4 +209,10 @@ def test_the_count_is_right_whatever_comes_and_goes(history):
 )
 def test_half_of_the_descriptors_stay_free_for_iam(monkeypatch, files, most):
     monkeypatch.setattr(resource, "getrlimit", lambda _: (files, files))
-    assert crowd._room() == most
+    assert Crowd()._most == most
+
+
+def test_by_itself_it_knows_its_own_user_for_the_owner():
+    those = Crowd(512)
+    assert those._user(workload(os.getuid())) == crowd._OWNER
+    assert those._user(workload(1001)) == 1001

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from broker.core.errors import Fault, IamError
 from broker.keeper.setting import Validation
-from broker.serving import rejections
+from broker.serving import punctual
 from tests.serving.house import Answer, House, Readable, house, until
 from tests.serving.test_gates import METADATA, doors
 
@@ -176,7 +176,7 @@ async def test_a_large_body_is_413_announced_or_not(tmp_path: Path):
 
 
 async def test_a_body_that_never_comes_is_408(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(rejections, "REQUEST_SECONDS", 0.2)
+    monkeypatch.setattr(punctual, "REQUEST_SECONDS", 0.2)
     async with watched(tmp_path) as broker:
         reader, writer = await asyncio.open_unix_connection(broker.path)
         writer.write(HEAD + b"Content-Length: 80\r\n\r\n{")
@@ -186,7 +186,7 @@ async def test_a_body_that_never_comes_is_408(tmp_path: Path, monkeypatch: pytes
 
 
 async def test_a_body_that_breaks_is_refused_and_no_defect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(rejections, "REQUEST_SECONDS", 0.2)
+    monkeypatch.setattr(punctual, "REQUEST_SECONDS", 0.2)
     async with watched(tmp_path) as broker:
         reader, writer = await asyncio.open_unix_connection(broker.path)
         writer.write(HEAD + b"Transfer-Encoding: chunked\r\n\r\n")
