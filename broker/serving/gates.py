@@ -31,7 +31,8 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _LOOPBACK = re.compile(r"localhost|127(?:\.[0-9]{1,3}){3}|\[::1\]")
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~-]+)(?::[0-9]{1,5})?")
 _FORWARDED = ("Forwarded", "Via", "X-Real-IP")
-_SAME_SITE = frozenset({"none", "same-origin"})
+# What a person typed. No page is ours, so what calls itself of our origin is a page of whoever had our port before.
+_NO_PAGE = "none"
 _BODILESS = frozenset({hdrs.METH_GET, hdrs.METH_HEAD})
 # Probes and scrapers send no header of ours; what they get is no secret.
 _OPEN = frozenset({"/livez", "/readyz", "/readyz/{name}", "/metrics", "/openapi.json"})
@@ -93,7 +94,7 @@ def host(request: web.Request, allowed: frozenset[str]) -> None:
 def browser(request: web.Request) -> None:
     """Nothing that a page made a browser send."""
     sites = {site.strip().lower() for site in request.headers.getall("Sec-Fetch-Site", [])}
-    if hdrs.ORIGIN in request.headers or not sites <= _SAME_SITE:
+    if hdrs.ORIGIN in request.headers or not sites <= {_NO_PAGE}:
         raise Refusal(Code.BROWSER_REQUEST, "browsers are not served; ask from a program")
 
 

@@ -16,9 +16,6 @@ from tests.browser.test_counter_proof import ALL, TOKEN, door
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 
-@pytest.mark.xfail(
-    reason="the gates take `Sec-Fetch-Site: same-origin`, although the broker serves no page", strict=True
-)
 @pytest.mark.parametrize("name", ["localhost", "localhost."])
 async def test_a_page_of_who_had_the_port_before_gets_nothing(
     name: str, evil: Evil, browser: Chromium, tmp_path: Path
