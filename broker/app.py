@@ -95,6 +95,8 @@ async def running(
         roster = await stack.enter_async_context(Roster(setting, stores, metrics))
         keyring.append(roster.keyring)
         await roster.add(settings, found, secrets)
+        # Held here, keys would outlive their replacement.
+        del found, secrets
         reloading = Reloading(settings, load or (lambda: settings), sources, roster, policy, owner)
         stack.push_async_callback(reloading.aclose)
         desk = Desk(

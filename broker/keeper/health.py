@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 import structlog
 
 from broker.core.errors import Fault, IamError
+from broker.core.keys import Keys
 from broker.core.model import KeyFacts, Token
 from broker.core.ports import Clock, Issuer
 
@@ -58,6 +59,11 @@ class Health:
         self._known[ref] = known
         while len(self._known) > _MOST:
             del self._known[next(iter(self._known))]
+
+    def forget(self, known: Keys) -> None:
+        """Hold no token of a key that no lease speaks of."""
+        left = {record.ref for record in known}
+        self._known = {ref: found for ref, found in self._known.items() if ref in left}
 
     def ask(self, ref: str) -> None:
         """Ask IAM about the key of this ref, if it has not been for a day."""

@@ -208,6 +208,7 @@ class Keeper:
         self._issuing = None
         self._become(event)
         self.places.forget(self.lease.keys)
+        self.health.forget(self.lease.keys)
         # A rejected key gives way to the next within the same call.
         self.observe()
 
