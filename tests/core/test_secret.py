@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from broker.core.secret import Secret
+from broker.core.secret import Secret, wipe
 
 CANARY = "canary-1f0c"
 
@@ -65,3 +65,17 @@ def test_it_has_no_hash_since_a_hash_compares_in_variable_time():
 def test_reveal_and_digest():
     assert Secret("abc").reveal() == "abc"
     assert Secret("abc").sha256() == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_it_is_found_in_bytes_without_being_shown():
+    assert Secret(CANARY).is_in(f"<{CANARY}>".encode())
+    assert not Secret(CANARY).is_in(CANARY[:-1].encode())
+    assert not Secret("\udcff").is_in(b"x")
+
+
+def test_a_wiped_buffer_is_zeros_for_whoever_still_has_it():
+    buffer = bytearray(CANARY.encode())
+    with memoryview(buffer) as still_there:
+        wipe(buffer)
+        assert not any(still_there)
+        assert len(still_there) == len(CANARY)

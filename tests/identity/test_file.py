@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from broker.identity import file
+from broker.core.errors import ConfigError
+from broker.identity import file, opening
 from tests.identity.keys import BY_ID, BY_NAME, ID_FIELDS, NAME_FIELDS, SECRET, refusal, written
 
 KNOWN = "a key has `id` and `secret`, or `name`, `user_id` and `secret`"
@@ -68,3 +69,31 @@ def test_bytes_that_are_no_text(tmp_path: Path):
     path.chmod(0o600)
     told = ", id: holds a character that cannot be printed; write the value alone: no quotes, spaces or further lines"
     assert [told] == refusal(lambda: file.read(path), path)
+
+
+def test_the_buffer_that_a_file_was_read_into_is_overwritten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    buffers: list[bytearray] = []
+
+    def noted(buffer: bytearray, descriptor: int) -> int:
+        length = filled(buffer, descriptor)
+        assert SECRET.encode() in buffer
+        buffers.append(buffer)
+        return length
+
+    filled = opening._fill
+    monkeypatch.setattr(opening, "_fill", noted)
+    assert file.read(written(tmp_path / "k.toml", ID_FIELDS)) == BY_ID
+    (buffer,) = buffers
+    assert not any(buffer)
+
+
+@pytest.mark.parametrize("content", [f'id = "x"\n{SECRET}\n', f'{{"id": "{SECRET}'])
+def test_no_chain_of_errors_leads_to_what_was_read(tmp_path: Path, content: str):
+    """A parser's error has the whole text in it, and tools walk contexts that `from None` only hides."""
+    for suffix in (".toml", ".json"):
+        path = tmp_path / f"k{suffix}"
+        path.write_text(content)
+        path.chmod(0o600)
+        with pytest.raises(ConfigError) as caught:
+            file.read(path)
+        assert caught.value.__context__ is None

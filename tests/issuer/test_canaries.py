@@ -1,14 +1,17 @@
 """Whatever goes wrong, no secret is in what can be printed: not in the error, its chain, its traceback, a log."""
 
+import contextlib
 import gc
 import json
 import traceback
 
 import pytest
 
-from broker.core.errors import IamError
+from broker.core.errors import Fault, IamError
+from broker.core.model import AccessKey
+from broker.issuer import wire
 from broker.issuer.transport import Answer
-from tests.issuer.asking import KEY, asking, token
+from tests.issuer.asking import KEY, asking, failure, token
 from tests.issuer.replies import (
     CANARIES,
     PROXY_PASSWORD,
@@ -17,6 +20,7 @@ from tests.issuer.replies import (
     error_body,
     issued,
     key_body,
+    project_page,
     reply,
     token_body,
 )
@@ -90,6 +94,53 @@ async def test_no_canary_escapes_by_the_proxy(
                 await keystone.issue(KEY)
             assert_clean(caught.value)
     assert clean(caplog.text)
+
+
+ECHOING = {"id": "p1", "name": "shop", "domain": {"id": "d1", "name": "acme"}}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"catalog": [{"id": SECRET}]},
+        {"project": {**ECHOING, "name": f"shop of {SECRET}"}},
+        {"user": {**ECHOING, "name": f"robot {TOKEN}"}},
+        {"project": {**ECHOING, "id": TOKEN}},
+        {"roles": [{"id": "r1", "name": TOKEN}]},
+    ],
+)
+async def test_no_token_comes_of_an_answer_that_repeats_the_secret_or_has_the_token_for_a_name(
+    changes: dict[str, object],
+):
+    async with scripted(issued(**changes)) as server, asking(server.url) as keystone:
+        error = await failure(keystone.issue(KEY), Fault.PROTOCOL)
+    assert_clean(error)
+
+
+async def test_no_list_comes_of_an_answer_that_repeats_the_token():
+    page = reply("200 OK", project_page("p1", TOKEN))
+    async with scripted(page) as server, asking(server.url) as keystone:
+        assert_clean(await failure(keystone.projects(token()), Fault.PROTOCOL))
+
+
+@pytest.mark.parametrize("act", [issued(), b"", reply("503 BUSY")])
+async def test_the_body_of_a_request_is_overwritten_when_it_has_gone_out(
+    act: Act, monkeypatch: pytest.MonkeyPatch
+):
+    bodies: list[bytearray] = []
+
+    def noted(key: AccessKey) -> bytearray:
+        bodies.append(made(key))
+        return bodies[-1]
+
+    made = wire.issue_body
+    monkeypatch.setattr(wire, "issue_body", noted)
+    async with scripted(act) as server, asking(server.url) as keystone:
+        with contextlib.suppress(IamError):
+            await keystone.issue(KEY)
+        assert SECRET.encode() in server.requests[0]
+    (body,) = bodies
+    assert not any(body)
 
 
 def test_an_answer_cannot_be_printed():

@@ -26,6 +26,13 @@ def lines(capture: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
     return [json.loads(line, parse_constant=refuse) for line in err.splitlines()]
 
 
+SECRETS = (
+    "rHMkBT1rYp-KjI4_uGThE38YalXINX5erBxPLudZ0EMZXB0H14_IMGjcPlYwgRruas0VLLQ4fQ3oI2EzGLTF2Q",
+    "553595c627c1d8708c5c4b7e5aae4cfbd9dff168882f3576997dfa4fddf55dd22fb0cd",
+)
+WORD = "hunter2"
+
+
 class Odd:
     """Something that is shown by what it holds."""
 
@@ -75,6 +82,38 @@ def test_a_token_is_cut_at_any_depth(form, capsys: pytest.CaptureFixture[str]):
     assert "aZ09" not in err
     assert err.count("***") >= 13
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+@pytest.mark.parametrize("secret", SECRETS)
+def test_an_access_secret_is_cut_too(form, secret: str, capsys: pytest.CaptureFixture[str]):
+    """In values, names, tracebacks, ours and the libraries'."""
+    logs.configure("debug", form)
+    structlog.get_logger().info(
+        secret, text=f"<{secret}>", deep=[{secret: (secret,)}], **{f"name {secret}": 1}
+    )
+    logging.getLogger("aiohttp.server").warning("handling %s of %r", secret, {"a": secret})
+    for log in (structlog.get_logger(), logging.getLogger("asyncio")):
+        log.error("it failed", exc_info=ValueError(secret))
+    _, err = capsys.readouterr()
+    assert secret[:20] not in err
+    assert err.count("***") >= 8
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_what_a_name_announces_is_cut_whatever_its_shape(form, capsys: pytest.CaptureFixture[str]):
+    logs.configure("debug", form)
+    structlog.get_logger().info(
+        f"{{'secret': '{WORD}'}}",
+        headers={"X-Auth-Token": WORD, "x-subject-token": WORD, "Host": "stays"},
+        secret=WORD,
+        raw=f"X-Auth-Token: {WORD}".encode(),
+        proxy=f"http://robot:{WORD}@proxy:3128",
+    )
+    logging.getLogger("aiohttp.client").warning("sent %r", [("X-Subject-Token", WORD)])
+    _, err = capsys.readouterr()
+    assert WORD not in err
+    assert "stays" in err
 
 
 @pytest.mark.parametrize("form", ["json", "console"])
