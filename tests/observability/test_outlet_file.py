@@ -235,3 +235,15 @@ def test_half_a_line_on_a_disk_that_is_full_stands_alone(tmp_path: Path):
         f"os.unlink('{disk}/other')",
         *("unshare", "--mount", "sh", "-c", mount, "sh"),
     )
+
+
+@pytest.mark.parametrize("number", [errno.EFBIG, errno.EIO, errno.EACCES])
+def test_each_trouble_has_its_remedy(sink: ToFile, path: Path, number: int):
+    assert (
+        sink.remedy(OSError(number, ""))
+        == {
+            errno.EFBIG: "rotate it, or raise the limit on the size of files",
+            errno.EIO: "check its disk",
+            errno.EACCES: f"let uid {os.geteuid()} write it and {path.parent}, and own it",
+        }[number]
+    )
