@@ -139,7 +139,7 @@ CASES: dict[str, tuple[Build, tuple[str, ...]]] = {
     ),
     "variables": (
         _variables,
-        ("IAM__TIMEOUT", "LISTEN: is not JSON", "did you mean", "GRANTS__0", "not supported by this version"),
+        ("IAM__TIMEOUT", "LISTEN: is not JSON", "did you mean", "GRANTS__0", "no place for the audit trail"),
     ),
     "a file in the socket's place": (_no_socket, ("is no socket",)),
 }
