@@ -3,11 +3,12 @@
 
 PYTHON ?= python3
 ARGS ?=
+MINUTES ?= 10
 BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check e2e-browser format sim keystone lock clean
+.PHONY: help demo test check e2e-browser fuzz format sim keystone lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -31,6 +32,9 @@ check: .venv/dev.stamp ## format, lint, types, architecture, and the tests that 
 
 e2e-browser: .venv/dev.stamp ## a real headless Chromium attacks a real broker, where there is one: half a minute
 	@$(BIN)/pytest -v --maxfail=5 -m browser tests/browser $(ARGS)
+
+fuzz: .venv/dev.stamp ## ten minutes of hostile bytes and of requests made from the API's description; MINUTES=10
+	@KAKAOCLOUD_BROKER_FUZZ_MINUTES=$(MINUTES) nice $(BIN)/pytest -q -s tests/fuzz $(ARGS)
 
 format: .venv/dev.stamp ## put the code into its form
 	@$(BIN)/ruff check --quiet --fix

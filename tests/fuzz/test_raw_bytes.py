@@ -1,0 +1,32 @@
+"""Whatever bytes arrive, split wherever: the broker refuses or closes in time, tells no secret, and serves the next one."""
+
+import pytest
+
+from tests.fuzz import grammar
+from tests.fuzz.attack import attack, hang_up, unharmed
+from tests.fuzz.budget import MINUTES, tried
+from tests.fuzz.corpus import keep
+from tests.fuzz.spelling import Stream
+from tests.fuzz.standing import Standing
+
+pytestmark = pytest.mark.timeout(120 + 60 * MINUTES)
+
+
+@pytest.mark.parametrize("door", ["unix", "tcp"])
+def test_hostile_bytes(broker: Standing, door: str) -> None:
+    """What is found in `make fuzz` is kept, as small as it could be made."""
+    last = Stream()
+
+    def one(stream: Stream, places: list[float]) -> None:
+        nonlocal last
+        last = stream
+        attack(broker, door, stream, places)
+        hang_up(broker, door, stream, places)
+        unharmed(broker, door)
+
+    try:
+        tried(f"hostile bytes over {door}", one, 150, 0.38, stream=grammar.streams, places=grammar.cuts)
+    except BaseException as error:
+        if MINUTES:
+            error.add_note(f"kept as {keep(last, door)} in tests/fuzz/corpus/found.txt")
+        raise
