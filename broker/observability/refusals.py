@@ -44,7 +44,7 @@ class Refusals:
     """Remembers what was told; belongs to one event loop and has no clock of its own."""
 
     def __init__(self) -> None:
-        self._denials, self._others = _Book("warning"), _Book("info")
+        self._denials, self._others = _Book(denials=True), _Book(denials=False)
 
     def tell(self, reason: str, caller: Workload | None, listener: str, route: str, now: float) -> None:
         """A request was refused at `now`; `caller` is None where the kernel proved none."""
@@ -57,10 +57,10 @@ class Refusals:
 
 
 class _Book:
-    """The lines of one level."""
+    """The lines of one level: of denials, or of what is none."""
 
-    def __init__(self, level: str) -> None:
-        self._level = level
+    def __init__(self, *, denials: bool) -> None:
+        self._denials = denials
         # In the order of the last line about each: the first is the one to forget.
         self.told: dict[tuple[str, int | None, str], _Told] = {}
         self._unlisted = _Told(float("-inf"))
@@ -70,7 +70,7 @@ class _Book:
         if told is None:
             if self._has_room(now):
                 self.told[key] = _Told(now)
-                getattr(_log, self._level)("refused", **fields)
+                self._write(fields)
             else:
                 self._count_unlisted(now)
             return
@@ -78,7 +78,11 @@ class _Book:
         if now - told.at >= PAUSE:
             del self.told[key]  # so that it goes to the end of the order
             self.told[key] = _Told(now)
-            getattr(_log, self._level)("refused", **fields, repeated=told.since)
+            self._write({**fields, "repeated": told.since})
+
+    def _write(self, fields: Mapping[str, object]) -> None:
+        tell = _log.warning if self._denials else _log.info
+        tell("refused", **fields)
 
     def _has_room(self, now: float) -> bool:
         """Forget the oldest where that is needed; what was told within the pause is not forgotten, or it would repeat."""
@@ -93,5 +97,6 @@ class _Book:
     def _count_unlisted(self, now: float) -> None:
         self._unlisted.since += 1
         if now - self._unlisted.at >= PAUSE:
-            getattr(_log, self._level)("refused_unlisted", repeated=self._unlisted.since)
+            tell = _log.warning if self._denials else _log.info
+            tell("refused_unlisted", repeated=self._unlisted.since)
             self._unlisted = _Told(now)

@@ -4,7 +4,7 @@
 - Whoever does not read is let go after ANSWER_SECONDS. Until then no other answer is made for it: one is out when the
   kernel has all of it, so nothing is ever left to be sent when a connection ends.
 - The library answers what it cannot parse by quoting it in plain text, and logs a traceback for each, as for a body that
-  is packed wrongly: any local user could fill the log. Here that is a problem like any other, told at debug.
+  is packed wrongly: any local user could fill the log. Here that is a problem like any other, told as rarely as any.
 """
 
 import asyncio
@@ -17,9 +17,10 @@ from aiohttp.http_exceptions import LineTooLong
 from broker.core.access import Workload
 from broker.core.errors import Code, Refusal
 from broker.serving.context import DESK, Desk
-from broker.serving.doorway import DOORWAY, Doorway, Serve
+from broker.serving.doorway import DOORWAY
 from broker.serving.problem import SERVER, STATUS, answered, response
 from broker.serving.punctual import Punctual
+from broker.serving.turned_away import NO_ROUTE, turned_away
 
 _log = structlog.get_logger()
 
@@ -63,7 +64,7 @@ class Connection(Punctual):
 
     def make_room(self) -> None:
         """Another caller needs the place."""
-        turned_away(self._desk, self._doorway, self.caller)
+        turned_away(self._desk, self._doorway, self.caller, "too_many_connections", "crowd")
         self._abort()
 
     def handle_error(
@@ -99,8 +100,8 @@ class Connection(Punctual):
         """Every answer leaves here; what the library refuses before an application sees it, too."""
         self._desk.crowd.rests(self)
         if isinstance(resp, web.HTTPException):
-            resp = answered(resp, "other")
-            self._desk.meter.requested(self._doorway.label, "other", resp.status)
+            resp = answered(resp, NO_ROUTE)
+            self._desk.meter.requested(self._doorway.label, NO_ROUTE, resp.status)
         resp.headers["Server"] = SERVER
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
@@ -127,19 +128,5 @@ class Connection(Punctual):
     def _book(self, refusal: Refusal, status: int) -> None:
         """Count what no application sees."""
         if status < HTTPStatus.INTERNAL_SERVER_ERROR:
-            _note(self._desk, self._doorway, self.caller, refusal.code.value, "parser")
-        self._desk.meter.requested(self._doorway.label, "other", status)
-        _log.debug("not_a_request", status=status)
-
-
-def turned_away(desk: Desk, doorway: Doorway, caller: Workload | None) -> None:
-    """Tell of a caller who has too many connections."""
-    _note(desk, doorway, caller, "too_many_connections", "crowd")
-    desk.witness.tell("too_many_connections", caller, doorway.label, "other", desk.clock.now())
-
-
-def _note(desk: Desk, doorway: Doorway, caller: Workload | None, reason: str, by: str) -> None:
-    """Count it, and record it where tokens are served."""
-    desk.meter.refused(reason)
-    if Serve.TOKENS in doorway.serve:
-        desk.auditor.refused(caller, doorway.label, None, reason, by, desk.clock.now())
+            turned_away(self._desk, self._doorway, self.caller, refusal.code.value, "parser")
+        self._desk.meter.requested(self._doorway.label, NO_ROUTE, status)

@@ -4,15 +4,18 @@ It is counted as in flight, measured by its answer, its failures become problems
 handler gets the proven caller from `workload`.
 """
 
+from http import HTTPStatus
+
 from aiohttp import web
 
 from broker.core.access import Workload
 from broker.core.errors import Code, Refusal
 from broker.serving.connection import Connection
 from broker.serving.context import DESK
-from broker.serving.doorway import DOORWAY, Serve
+from broker.serving.doorway import DOORWAY
 from broker.serving.gates import route_of
 from broker.serving.problem import STATUS, Handler, answered, known
+from broker.serving.turned_away import turned_away
 
 
 @web.middleware
@@ -77,15 +80,10 @@ def _caller(request: web.Request) -> Workload | None:
 
 def _note(request: web.Request, refusal: Refusal) -> None:
     """Turned away at the door, unlike 503, which is IAM's trouble and told elsewhere."""
-    status = STATUS[refusal.code]
-    if status >= 500:
+    if STATUS[refusal.code] >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return
-    desk, doorway, caller = request.app[DESK], request.app[DOORWAY], _caller(request)
-    reason, now = refusal.code.value, desk.clock.now()
-    desk.meter.refused(reason)
-    desk.witness.tell(reason, caller, doorway.label, route_of(request), now)
-    if Serve.TOKENS in doorway.serve:
-        # A stranger's word is no name: only one of the configuration is written down.
-        name = request.match_info.get("name")
-        known = name if name is not None and name in desk.keyring else None
-        desk.auditor.refused(caller, doorway.label, known, reason, refusal.by or "route", now)
+    desk = request.app[DESK]
+    name = request.match_info.get("name")
+    identity = name if name is not None and name in desk.keyring else None
+    by, route = refusal.by or "route", route_of(request)
+    turned_away(desk, request.app[DOORWAY], _caller(request), refusal.code.value, by, route, identity)
