@@ -1,7 +1,7 @@
 """Serves an application on a listening socket of ours, with our own connections.
 
-- Connections are accepted here and not by the loop's own server: whoever may not enter costs one look at the kernel and
-  one at the crowd, and nothing is made for it. They come in small batches, so that a storm of them delays no answer.
+- Connections are accepted here and not by the loop's own server: for whoever may not enter, or has left again already,
+  nothing is made. They come in small batches, and a storm of them delays others little: they wait in one queue.
 - Where `accept` fails, as without a free descriptor, this listener rests for a moment. The loop's own server would
   write dozens of tracebacks a second, and stop for a whole second.
 """
@@ -15,9 +15,10 @@ from functools import partial
 import structlog
 from aiohttp import web
 
-from broker.serving.connection import Connection, turned_away
+from broker.serving.connection import Connection
 from broker.serving.context import DESK
 from broker.serving.doorway import DOORWAY
+from broker.serving.turned_away import turned_away
 
 _log = structlog.get_logger()
 
@@ -86,14 +87,17 @@ class _Entrance:
             except OSError as error:
                 self._pause(error)
                 return
-            self._receive(accepted)
+            if _has_left(accepted):
+                accepted.close()
+            else:
+                self._receive(accepted)
 
     def _receive(self, accepted: socket.socket) -> None:
         desk, doorway = self._app[DESK], self._app[DOORWAY]
         caller = doorway.prove(accepted)
         if not desk.crowd.admits(caller):
             accepted.close()
-            turned_away(desk, doorway, caller)
+            turned_away(desk, doorway, caller, "too_many_connections", "crowd")
             return
         connection = Connection(self._manager, self._app, self._loop, caller)
         desk.crowd.enter(connection)
@@ -122,3 +126,13 @@ class _Entrance:
         if now - self._told_at >= _TOLD_EVERY:
             self._told_at = now
             _log.warning("accept_failed", listener=self._app[DOORWAY].label, detail=error.strerror)
+
+
+def _has_left(accepted: socket.socket) -> bool:
+    """Whether its end has come already, and nothing before it."""
+    try:
+        return not accepted.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    except (BlockingIOError, InterruptedError):
+        return False
+    except OSError:  # by a reset
+        return True
