@@ -1,10 +1,12 @@
 """An answered question: lines for people, a tree for programs."""
 
+import stat
 from collections.abc import Iterator, Sequence
 
 from broker.cli.reasons import looks, sentence
 from broker.cli.remedies import remedies
 from broker.cli.supposed import Judged, Question
+from broker.settings import UnixListener
 
 
 def lines(question: Question, answers: Sequence[Judged], whose: str) -> Iterator[str]:
@@ -15,6 +17,8 @@ def lines(question: Question, answers: Sequence[Judged], whose: str) -> Iterator
         yield sentence(question, judged)
         if judged.view and not judged.read:
             yield "  it may see the state all the same"
+        if judged.read and isinstance(judged.listener, UnixListener):
+            yield from _door(judged.listener)
         for look in looks(question, judged):
             if not look.gives:
                 yield f"  {look.place}: {look.why}"
@@ -24,6 +28,13 @@ def lines(question: Question, answers: Sequence[Judged], whose: str) -> Iterator
     yield from _supposed(question, whose)
     if any(judged.listener.is_tcp for judged in answers):
         yield "Over TCP only the user is proven."
+
+
+def _door(listener: UnixListener) -> Iterator[str]:
+    """A socket that is not open to all: there the kernel refuses to connect, and no grant helps."""
+    if not listener.mode & stat.S_IWOTH:
+        group = f" and group {listener.group}" if listener.group else ""
+        yield f"  if it may connect at all, for the socket has mode {listener.mode:04o}{group}"
 
 
 def _supposed(question: Question, whose: str) -> Iterator[str]:

@@ -177,6 +177,23 @@ def test_a_limit_is_named_before_what_is_granted_and_so_is_what_would_lift_it(co
     assert granted[-1] == lifted
 
 
+@pytest.mark.parametrize(
+    ("more", "doubt"),
+    [
+        (
+            'mode = "0660"\ngroup = "50"',
+            ["  if it may connect at all, for the socket has mode 0660 and group 50"],
+        ),
+        ('mode = "0600"', ["  if it may connect at all, for the socket has mode 0600"]),
+        ('mode = "0662"', []),
+    ],
+)
+def test_a_socket_that_is_not_open_to_all_is_a_doubt(tmp_path: Path, more: str, doubt: list[str]):
+    head = f'[identities.default]\nkeys = ["/k"]\n[[listen]]\nunix = "{SOCKET}"\n{more}\n'
+    code, lines = told(written(tmp_path, head), "--uid", "990", "--identity", "default")
+    assert (code, lines[1:]) == (0, doubt)
+
+
 def test_a_listener_without_tokens_gives_none_to_anybody(config: Path):
     assert told(config, "--uid", "1001", "--identity", "default", "--listener", HEALTH) == (
         77,
