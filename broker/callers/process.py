@@ -22,8 +22,6 @@ from broker.callers import proc
 # Not named by the standard library; the same number on all of Linux's usual machines.
 _SO_PEERPIDFD = 77
 _INT = struct.Struct("i")
-# As a kernel says that it does not know an option; 4.x and some sandboxes say the second.
-_UNKNOWN = frozenset({errno.ENOPROTOOPT, errno.EINVAL, errno.EOPNOTSUPP})
 # In `/proc/PID/stat`, after the name, which is in parentheses and may hold some.
 _START = 19
 
@@ -58,7 +56,8 @@ def _descriptor(connection: Connection) -> int | None:
     try:
         number: int = _INT.unpack(connection.getsockopt(socket.SOL_SOCKET, _SO_PEERPIDFD, _INT.size))[0]
     except OSError as error:
-        if error.errno in _UNKNOWN:
+        # So the kernel says that it does not know the option; to EINVAL or ESRCH it knows it, and the peer is gone.
+        if error.errno == errno.ENOPROTOOPT:
             return None
         raise
     return number

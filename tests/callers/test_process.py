@@ -137,7 +137,7 @@ def test_on_an_old_kernel_another_start_time_or_another_user_gives_it_away(tmp_p
         assert not vouched(Old(ours), 7, 5, tmp_path)
 
 
-@pytest.mark.parametrize("number", [errno.ESRCH, errno.EMFILE])
+@pytest.mark.parametrize("number", [errno.ESRCH, errno.EINVAL, errno.EMFILE])
 def test_a_kernel_that_cannot_give_it_vouches_for_nobody(number: int):
     ours, other = socket.socketpair()
     with ours, other:
