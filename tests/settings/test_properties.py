@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from broker.core.access import Owner
@@ -184,6 +184,7 @@ def test_any_tree_is_loaded_or_told_in_sentences(loaded: Load, tree: Table) -> N
     content=st.binary(max_size=60)
     | st.text(st.sampled_from('[]{}="\\\n.#ab1\0é'), max_size=60).map(str.encode)
 )
+@example(content=b"a = " + b"[" * 5000)
 def test_any_file_is_loaded_or_told_in_sentences(loaded: Load, content: bytes) -> None:
     loaded(content, {})
 
