@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from broker.core.errors import Code
 from broker.serving.problem import STATUS
 
+# The library answers in the version that it was asked in, also to refuse it.
 _LINE = re.compile(rb"HTTP/(?:1\.[01]|0\.9|2\.0) ([1-5][0-9]{2}) [A-Za-z -]+\r\n")
 _FIELD = re.compile(rb"([A-Za-z-]+): ([\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?)\r\n")
 _STATUS = {code.value: status for code, status in STATUS.items()}
