@@ -106,7 +106,7 @@ class Connection(Punctual):
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 finished = await super().finish_response(request, resp, start_time)
-                if self._erred:
+                if self._erred or request.content.exception() is not None:
                     await self.linger()
                 return finished
         except TimeoutError:

@@ -25,6 +25,7 @@ LINGERING_SECONDS = 1.0
 MOST_OF_A_HEAD = 32 * 1024
 # What is read at once; also of a body that nobody has read yet.
 _AT_ONCE = 16 * 1024
+_END = b"\r\n\r\n"
 
 
 class Punctual(web.RequestHandler):
@@ -99,22 +100,28 @@ class Punctual(web.RequestHandler):
         return self._request_count - (not self._body.is_eof())
 
     def _feed(self, data: bytes) -> None:
-        """Have it parsed, the last byte by itself: only so is seen whether a request ends there, or half of one is left.
+        """Have it parsed, and see whether it ends with a request, or half of one is left.
 
-        Without data the library goes on with what it held back, and what is left then is taken for half.
+        No half of a head ends like a head, so that most often it is plain. Else the last byte is parsed by itself.
         """
         before = self._whole
-        if len(data) != 1:
-            self._parse(data[:-1])
-        known = self._whole
-        if data:
+        if not data or data.endswith(_END):
+            self._parse(data)
+            # Behind a full row the library holds back what may be anything; without data it goes on with that.
+            seen = bool(data) and len(self._messages) < self._max_msg_queue_size
+            ended = seen and self._whole > before and self._body.is_eof()
+        else:
+            if len(data) > 1:
+                self._parse(data[:-1])
+            known = self._whole
             self._parse(data[-1:])
+            ended = self._whole > known
         came = self._whole > before
         if came:
             self._calm()
             self._size = 0
         if came or data:
-            self._half = not self._over and (self._whole == known or not data)
+            self._half = not ended and not self._over
         self._size = self._size + len(data) if self._half else 0
 
     def _parse(self, data: bytes) -> None:

@@ -149,8 +149,8 @@ async def test_so_is_half_of_one_that_came_behind_whole_ones(tmp_path: Path, bef
     "beginning",
     [
         HEAD + b"X: ",
-        REPORT + b"Content-Length: 99\r\n\r\n",
-        REPORT + b"Transfer-Encoding: chunked\r\n\r\n63\r\n",
+        REPORT + b"Content-Length: 9999\r\n\r\n",
+        REPORT + b"Transfer-Encoding: chunked\r\n\r\n270f\r\n",
     ],
 )
 async def test_bytes_that_complete_nothing_buy_no_time(tmp_path: Path, beginning: bytes, kept: bool):
@@ -164,7 +164,7 @@ async def test_bytes_that_complete_nothing_buy_no_time(tmp_path: Path, beginning
         began, answer = time.monotonic(), asyncio.ensure_future(reader.read())
         while not answer.done() and time.monotonic() < began + 5:
             writer.write(b"a")
-            await asyncio.sleep(0.02)  # its pace; nothing is waited for
+            await asyncio.sleep(0.0001)  # its pace; nothing is waited for
         late(await answer)
         assert time.monotonic() < began + SECONDS + punctual.LINGERING_SECONDS + 1
 
@@ -209,7 +209,8 @@ async def test_who_has_asked_is_not_hurried(tmp_path: Path):
 
 
 @pytest.mark.usefixtures("impatient")
-async def test_while_one_is_answered_the_time_of_the_next_stands_still(tmp_path: Path):
+@pytest.mark.parametrize("rest", [b"", b"\r\n" + HEAD])
+async def test_while_one_is_answered_the_time_of_the_next_stands_still(tmp_path: Path, rest: bytes):
     async with house(tmp_path, "default") as broker, AsyncExitStack() as stack:
         reader, writer = await asyncio.open_unix_connection(broker.path)
         stack.callback(writer.close)
@@ -218,10 +219,31 @@ async def test_while_one_is_answered_the_time_of_the_next_stands_still(tmp_path:
         for _ in range(2):
             await a_while(broker)
         broker.issuers["default"].grant("a token")
-        assert b'"a token"' in await reader.readuntil(b"}")
-        writer.write(b"\r\n" + HEAD)
-        await reader.readuntil(ALIVE)
-        late(await reader.read())
+        await reader.readuntil(b'"a token"')
+        if rest:
+            writer.write(rest)
+            await reader.readuntil(ALIVE)
+        told = await reader.read()
+        late(told[told.rindex(b"HTTP/1.1 ") :])
+
+
+async def test_who_is_being_answered_is_not_closed_for_a_newcomer_and_then_idle_again(tmp_path: Path):
+    async with (
+        house(tmp_path, "default", prove=Queue(1, 1, 2, 3, 3), crowd=Crowd(8)) as broker,
+        AsyncExitStack() as stack,
+    ):
+        reader, writer = await asyncio.open_unix_connection(broker.path)
+        stack.callback(writer.close)
+        writer.write(b"GET /v1/token HTTP/1.1\r\nHost: x\r\nPrefer: wait=30\r\n\r\n")
+        await until(lambda: broker.clock.waiting)
+        later, _ = await stay(broker, stack)
+        for _ in range(3):
+            await stay(broker, stack)
+        assert await later.read() == b""
+        broker.issuers["default"].grant("a token")
+        await reader.readuntil(b'"a token"')
+        [handler] = [handler for handler in handlers(broker) if handler.caller and handler.caller.uid == 1]
+        assert handler in broker.desk.crowd._idle[1]
 
 
 BODY = b"POST /livez HTTP/1.1\r\nHost: x\r\nContent-Length: 6\r\n\r\n\r\n\r\n\r\n"
