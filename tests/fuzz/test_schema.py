@@ -23,7 +23,7 @@ def judge(broker: Standing, label: str, mode: GenerationMode, doors: list[str]) 
 
     share = 0.14 / (len(OPERATIONS) + len(WITH_SOMETHING_TO_FORBID))
     drawn = cases(OPERATIONS[label], mode)
-    tried(f"{label}, {mode.value}", one, 15, share, case=drawn, door=st.sampled_from(doors))
+    tried(f"{label}, {mode.value}", one, 12, share, case=drawn, door=st.sampled_from(doors))
 
 
 @pytest.mark.parametrize("label", OPERATIONS)

@@ -31,7 +31,8 @@ def judged(stream: bytes, door: str, heard: Heard, *, half_closed: bool = False)
     final = [answer for answer in told if answer.status != 100]
     for index, answer in enumerate(final):
         _permitted(answer, asked[index] if index < len(asked) else None, door)
-    assert heard.answer.count(TOKEN.encode()) <= second_opinion(stream), "h11 reads fewer requests"
+    if given := heard.answer.count(TOKEN.encode()):
+        assert given <= second_opinion(stream), "h11 reads fewer requests"
     _in_time(heard, final, stream)
     if steady(stream) and not cut:
         _served(asked, final, door)
