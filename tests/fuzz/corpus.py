@@ -6,8 +6,7 @@ from pathlib import Path
 
 from tests.fuzz.spelling import Stream, read, spelled
 
-_FOLDER = Path(__file__).with_name("corpus")
-_FOUND = _FOLDER / "found.txt"
+FOLDER = Path(__file__).with_name("corpus")
 _DOORS = {"both": ("unix", "tcp"), "unix": ("unix",), "tcp": ("tcp",)}
 
 
@@ -32,7 +31,7 @@ class Kept:
 
 def kept(name: str) -> list[Kept]:
     """Those of one file."""
-    lines = (_FOLDER / f"{name}.txt").read_text("ascii").splitlines()
+    lines = (FOLDER / f"{name}.txt").read_text("ascii").splitlines()
     return [_read(line) for line in lines if line and not line.startswith("#")]
 
 
@@ -40,8 +39,9 @@ def keep(stream: bytes, door: str) -> str:
     """Put what was found to those that every run of the tests tries again; its name."""
     name = f"found-{sha256(stream).hexdigest()[:10]}"
     line = f"{name} | {door} | - | {spelled(stream)}\n"
-    if line not in _FOUND.read_text("ascii"):
-        with _FOUND.open("a", encoding="ascii") as file:
+    file_of_them = FOLDER / "found.txt"
+    if line not in file_of_them.read_text("ascii"):
+        with file_of_them.open("a", encoding="ascii") as file:
             file.write(line)
     return name
 

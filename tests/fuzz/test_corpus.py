@@ -1,7 +1,10 @@
 """Every request that is kept, at each listener, whole and split: the hostile ones get no token, the honest ones do."""
 
+from pathlib import Path
+
 import pytest
 
+from tests.fuzz import corpus
 from tests.fuzz.attack import attack, unharmed
 from tests.fuzz.corpus import Kept, kept
 from tests.fuzz.spelling import read, spelled
@@ -64,3 +67,13 @@ def test_there_are_enough_of_them_and_each_has_a_name_of_its_own() -> None:
 def test_what_is_written_is_what_is_read() -> None:
     for one in ALL:
         assert read(spelled(one.stream)) == one.stream
+
+
+def test_what_is_found_is_kept_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "found.txt"
+    file.write_text("# what was found\n")
+    monkeypatch.setattr(corpus, "FOLDER", tmp_path)
+    names = [corpus.keep(stream, "tcp") for stream in (b"G\0ET \xff{honest}", b"G\0ET \xff{honest}", b"")]
+    (first, last) = kept("found")
+    assert (first.name, first.doors, first.stream) == (names[0], ("tcp",), b"G\0ET \xff{honest}")
+    assert (last.name, last.stream, last.status) == (names[2], b"", "-")
