@@ -33,7 +33,7 @@ def url_problem(url: str, *, insecure: bool) -> str | None:
         return (
             "is not an https:// address in plain ASCII; write it like https://iam.kakaocloud.com/identity/v3"
         )
-    if "@" in parts.netloc:
+    if "@" in url:  # in the path too, where a password with a slash in it puts the rest
         return "holds a user or a password; remove everything before the @"
     if "?" in url or "#" in url:
         return "holds a query or a fragment; remove everything from ? or # on"
