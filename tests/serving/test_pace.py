@@ -13,8 +13,7 @@ import pytest
 from broker.core.access import Workload
 from broker.core.secret import Secret
 from broker.keeper.setting import Validation
-from broker.serving import pace
-from broker.serving.pace import ASKING, FORCING, Pace, Rate
+from broker.serving.pace import ASKING, FORCING, Rate
 from tests.serving.house import SOCKET, Answer, House, house, parsed, until
 
 HOSTILE, GOOD = 1001, 1002
@@ -234,30 +233,3 @@ async def test_who_waits_until_iam_may_be_asked_again_pays_then_and_once_for_all
         await those.granted("longer", 1000.0)
         assert {(await ask).tree["token"] for ask in asks} == {"longer"}
         assert those.left(GOOD) == pytest.approx(ASKING.burst - 2, abs=0.3)
-
-
-def test_a_bucket_holds_a_burst_and_fills_by_the_time():
-    those = Pace()
-    assert [those.take(1, 0.0) for _ in range(ASKING.burst)] == [0.0] * ASKING.burst
-    assert those.take(1, 0.0) == ASKING.every
-    assert those.take(1, 10.0) == pytest.approx(ASKING.every - 10)
-    assert those.take(2, 10.0) == 0.0
-    assert those.take(1, 10.0, FORCING) == 0.0
-    assert those.take(1, ASKING.every) == 0.0
-    assert those.take(1, ASKING.every) > 0
-
-
-def test_what_is_remembered_is_bounded_and_the_longest_full_bucket_is_forgotten_first(
-    monkeypatch: pytest.MonkeyPatch,
-):
-    monkeypatch.setattr(pace, "MOST_REMEMBERED", 3)
-    those = Pace()
-    for _ in range(5):
-        those.take(1, 0.0)
-    those.take(2, 0.0)
-    those.take(3, 1.0)
-    those.take(4, ASKING.every + 0.5)  # by now only the bucket of 2 is full
-    assert [uid for uid, _ in those._buckets] == [1, 3, 4]
-    for uid in range(5, 1000):
-        those.take(uid, ASKING.every + 0.5)
-        assert len(those._buckets) == 3
