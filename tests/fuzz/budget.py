@@ -34,6 +34,10 @@ def tried(
         one(**drawn)
 
     while (spent := time.monotonic() - began) < share * MINUTES * 60:
-        print(f"\r{what}: {count} examples in {spent:.0f} s ", end="", file=sys.stderr, flush=True)  # noqa: T201
+        _tell(what, count, spent)
         seed(time.time_ns())(long(given(**strategies)(counted)))()
-    print(file=sys.stderr)  # noqa: T201
+    _tell(what, count, spent, end="\n")
+
+
+def _tell(what: str, count: int, spent: float, end: str = "") -> None:
+    print(f"\r{what}: {count} examples in {spent:.0f} s ", end=end, file=sys.stderr, flush=True)  # noqa: T201

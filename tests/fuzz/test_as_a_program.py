@@ -13,7 +13,7 @@ from tests.fuzz.budget import MINUTES
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180 + 60 * MINUTES)]
 
-EXAMPLES = 20 + int(60 * MINUTES)
+EXAMPLES = 20 + int(30 * MINUTES)
 # Two of its checks ask for what is not so: a token that lives as long as asked for is not always to be had, which is a
 # documented 503; and GET with a body is refused for its body, before anybody looks at what the path knows.
 NOT_SO = "not_a_server_error,unsupported_method"
