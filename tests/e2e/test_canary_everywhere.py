@@ -92,11 +92,12 @@ async def asked(house: Planted) -> None:
     targets += [f"/v1/identities/{name}/token" for name in house.hopeless]
     targets += [f"/v1/identities/{name}/{what}" for name in house.served for what in ("catalog", "projects")]
     for target in targets:
-        request = f"GET {target} HTTP/1.1\r\nHost: localhost\r\nMetadata: true\r\nPrefer: wait=0\r\nConnection: close"
+        request = f"GET {target} HTTP/1.1\r\nHost: localhost\r\nMetadata: true\r\nPrefer: wait={5 * target.endswith('projects')}\r\nConnection: close"
         for where in (house.daemon.socket, house.port):
             house.said(f"GET {target}", await answer(where, f"{request}\r\n\r\n".encode()))
     assert b"broker_tokens_served_total" in house.outputs["GET /metrics"]
     assert b"iam_unavailable" in house.outputs["GET /v1/identities/proxied"]
+    assert b'"projects": [{' in house.outputs["GET /v1/identities/toml/projects"]
 
 
 async def pried(house: Planted, shape: int) -> None:
