@@ -22,10 +22,12 @@ def hang_up(broker: Standing, door: str, stream: bytes, places: list[float]) -> 
 
 def unsaid(broker: Standing) -> None:
     """Nobody was told of a defect, and nothing a stranger does is worth more than a line for debugging."""
-    assert broker.defects == []
-    louder = [event for event in broker.said if event["log_level"] not in {"debug", "info"}]
+    wrong: list[object] = [*broker.defects]
+    wrong += [event for event in broker.said if event["log_level"] not in {"debug", "info"}]
+    # What one example has brought is not the next one's fault.
+    broker.defects.clear()
     broker.said.clear()
-    assert louder == []
+    assert wrong == []
 
 
 def unharmed(broker: Standing, door: str) -> None:
