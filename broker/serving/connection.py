@@ -18,7 +18,7 @@ from broker.core.access import Workload
 from broker.core.errors import Code, Refusal
 from broker.serving.context import DESK, Desk
 from broker.serving.doorway import DOORWAY
-from broker.serving.problem import SERVER, STATUS, answered, response
+from broker.serving.problem import SERVER, STATUS, answered, known, response
 from broker.serving.punctual import Punctual
 from broker.serving.turned_away import NO_ROUTE, turned_away
 
@@ -100,8 +100,8 @@ class Connection(Punctual):
         """Every answer leaves here; what the library refuses before an application sees it, too."""
         self._desk.crowd.rests(self)
         if isinstance(resp, web.HTTPException):
-            resp = answered(resp, NO_ROUTE)
-            self._desk.meter.requested(self._doorway.label, NO_ROUTE, resp.status)
+            refusal, resp = known(resp), answered(resp, NO_ROUTE)
+            self._book(refusal, resp.status)
         resp.headers["Server"] = SERVER
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
@@ -125,8 +125,9 @@ class Connection(Punctual):
         if self._link is not None:
             self._link.abort()
 
-    def _book(self, refusal: Refusal, status: int) -> None:
+    def _book(self, refusal: Refusal | None, status: int) -> None:
         """Count what no application sees."""
-        if status < HTTPStatus.INTERNAL_SERVER_ERROR:
-            turned_away(self._desk, self._doorway, self.caller, refusal.code.value, "parser")
+        if refusal is not None and status < HTTPStatus.INTERNAL_SERVER_ERROR:
+            by = refusal.by or "parser"
+            turned_away(self._desk, self._doorway, self.caller, refusal.code.value, by)
         self._desk.meter.requested(self._doorway.label, NO_ROUTE, status)

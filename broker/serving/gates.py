@@ -30,7 +30,11 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 # The names of loopback; an address cannot be rebound, a name can.
 _LOOPBACK = re.compile(r"localhost|127(?:\.[0-9]{1,3}){3}|\[::1\]")
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~-]+)(?::[0-9]{1,5})?")
-_FORWARDED = ("Forwarded", "Via", "X-Real-IP")
+# Those of the standards, and what the common proxies and clouds add in their place.
+_FORWARDED = frozenset({
+    "forwarded", "forwarded-for", "via", "x-forwarded", "x-real-ip", "x-client-ip", "x-cluster-client-ip",
+    "x-original-forwarded-for", "x-original-host", "true-client-ip", "cf-connecting-ip", "fastly-client-ip",
+})  # fmt: skip
 # What a person typed. No page is ours, so what calls itself of our origin is a page of whoever had our port before.
 _NO_PAGE = "none"
 _BODILESS = frozenset({hdrs.METH_GET, hdrs.METH_HEAD})
@@ -101,16 +105,14 @@ def browser(request: web.Request) -> None:
 def forwarded(request: web.Request) -> None:
     """Nothing that a proxy passed on: its caller is not the one whom the kernel proves."""
     names = {name.lower() for name in request.headers}
-    if any(name.lower() in names for name in _FORWARDED) or any(
-        name.startswith("x-forwarded-") for name in names
-    ):
+    if names & _FORWARDED or any(name.startswith("x-forwarded-") for name in names):
         raise Refusal(Code.FORWARDED_REQUEST, "requests through a proxy are not served; ask directly")
 
 
 def metadata_header(request: web.Request) -> None:
     """The header that only who means us sends: a tricked server rarely lets others choose headers."""
     values = request.headers.getall("Metadata", [])
-    if route_of(request) not in _OPEN and [value.strip().lower() for value in values] != ["true"]:
+    if route_of(request) not in _OPEN and [value.strip(" \t").lower() for value in values] != ["true"]:
         raise Refusal(Code.METADATA_HEADER_MISSING, "send the header `Metadata: true`")
 
 

@@ -8,7 +8,7 @@ from broker.core.errors import Code, Refusal
 from broker.serving import answers, prefer
 from broker.serving.context import DESK, Desk
 from broker.serving.passage import workload
-from broker.serving.permission import denied, permit
+from broker.serving.permission import denied, permit, still
 
 _NO_STORE = {"Cache-Control": "no-store"}
 
@@ -32,7 +32,9 @@ async def identity(request: web.Request) -> web.Response:
 async def catalog(request: web.Request) -> web.Response:
     """`GET /v1/identities/{name}/catalog`: the token's catalog as Keystone gave it."""
     desk, name = request.app[DESK], permit(request).identity
-    held = await desk.keyring[name].token(_until(request))
+    keeper = desk.keyring[name]
+    held = await keeper.token(_until(request))
+    still(request, keeper)
     catalog = json.loads(held.token.body)["token"].get("catalog")
     if catalog is None:
         raise Refusal(Code.NOT_FOUND, "IAM gave no catalog with this token")
@@ -42,7 +44,9 @@ async def catalog(request: web.Request) -> web.Response:
 async def projects(request: web.Request) -> web.Response:
     """`GET /v1/identities/{name}/projects`: the user's projects as Keystone gives them, at most a minute old."""
     desk, name = request.app[DESK], permit(request).identity
+    keeper = desk.keyring[name]
     rows = await desk.projects[name].rows(_until(request))
+    still(request, keeper)
     return _json({"projects": rows})
 
 

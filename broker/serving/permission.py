@@ -11,6 +11,7 @@ from aiohttp import web
 from broker.core.access import NO_GRANT, Verdict, Workload
 from broker.core.errors import Code, Refusal
 from broker.core.model import Held
+from broker.keeper.keeper import Keeper
 from broker.serving.context import DESK
 from broker.serving.doorway import DOORWAY
 from broker.serving.passage import workload
@@ -33,6 +34,15 @@ def permit(request: web.Request, name: str | None = None) -> Permit:
     if not verdict or name not in desk.keyring:
         raise denied(caller, verdict)
     return Permit(caller, name, verdict.by)
+
+
+def still(request: web.Request, keeper: Keeper) -> Permit:
+    """After a wait: by the rules of now, and for the identity that was asked for, not another of its name. Raises Refusal."""
+    name = keeper.lease.identity
+    allowed = permit(request, name)
+    if request.app[DESK].keyring[name] is not keeper:
+        raise Refusal(Code.NOT_READY, "the identity was replaced while you waited; ask again", 1.0)
+    return allowed
 
 
 def denied(caller: Workload, verdict: Verdict | None = None) -> Refusal:

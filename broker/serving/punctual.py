@@ -5,12 +5,15 @@
 - A connection on which nothing comes at first is closed after the same time; later ones may pause for KEEPALIVE_SECONDS.
 - While requests wait, nothing is read: what else is sent stays with the kernel, and so with its sender.
 - A head that fits no request is refused; the library would queue a megabyte of it. A body nobody reads stays small.
+- What follows an offer to speak another protocol, or a CONNECT, is in that protocol for the parser: it would lose a head
+  and take the body behind it for a request. So such a request is answered, and nothing is heard after it.
 - What is refused here is answered as what the parser refuses, and ends the connection; nothing is heard after it.
 """
 
 import asyncio
+import contextlib
 
-from aiohttp import EMPTY_PAYLOAD, web
+from aiohttp import EMPTY_PAYLOAD, hdrs, web
 from aiohttp.http import RawRequestMessage
 from aiohttp.web_protocol import _ErrInfo
 
@@ -70,7 +73,7 @@ class Punctual(web.RequestHandler):
         if self._patience is None:
             self._wait()
         if self._size > MOST_OF_A_HEAD and self._body.is_eof():
-            self._refuse(Refusal(Code.TOO_LARGE, "the head of the request is too large"))
+            self._refuse(Refusal(Code.TOO_LARGE, "the head of the request is too large", by="size"))
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._calm()
@@ -82,6 +85,9 @@ class Punctual(web.RequestHandler):
         """The library's; half a request that came meanwhile has its time from now on."""
         if request.content.exception() is not None:  # after a body that is late or broken nothing can begin
             resp.force_close()
+        if _leads_elsewhere(request):
+            resp.force_close()
+            self._over = True
         try:
             return await super().finish_response(request, resp, start_time)
         finally:
@@ -91,7 +97,8 @@ class Punctual(web.RequestHandler):
     async def linger(self) -> None:
         """Hear on for a moment: what is closed with bytes unread resets the connection, and its last answer is lost."""
         if self.transport is not None and self.transport.can_write_eof():
-            self.transport.write_eof()
+            with contextlib.suppress(OSError):  # it may have been reset meanwhile
+                self.transport.write_eof()
         await asyncio.sleep(LINGERING_SECONDS)
 
     @property
@@ -154,7 +161,7 @@ class Punctual(web.RequestHandler):
 
     def _give_up(self) -> None:
         self._patience = None
-        late = Refusal(Code.TIMEOUT, f"no whole request came within {REQUEST_SECONDS:.0f} s")
+        late = Refusal(Code.TIMEOUT, f"no whole request came within {REQUEST_SECONDS:.0f} s", by="time")
         if self._request_in_progress or self._messages:
             if not self._body.is_eof():
                 self._body.set_exception(late)  # for the handler that reads it
@@ -163,3 +170,8 @@ class Punctual(web.RequestHandler):
             self._refuse(late)
         else:  # nothing has come, or the request was answered without its body
             self.force_close()
+
+
+def _leads_elsewhere(request: web.BaseRequest) -> bool:
+    """Whether what comes behind this request is not HTTP/1.1 for the parser, although we never agree to that."""
+    return request.method == hdrs.METH_CONNECT or request._message.upgrade  # noqa: SLF001  (told nowhere else)

@@ -18,7 +18,7 @@ from broker.keeper.reporting import report
 from broker.serving import answers, prefer
 from broker.serving.context import DESK
 from broker.serving.pace import Turn
-from broker.serving.permission import Permit, handed_out, permit
+from broker.serving.permission import Permit, handed_out, permit, still
 
 _DIGEST = re.compile(r"[0-9a-fA-F]{64}")
 _FORM = 'send {"sha256": "..."}, the SHA-256 of the token in 64 hex digits'
@@ -35,8 +35,7 @@ async def reject(request: web.Request) -> web.Response:
     keeper = desk.keyring[allowed.identity]
     turn = Turn(desk.pace, allowed.caller.uid, desk.clock.now())
     outcome = await report(keeper, digest, until, turn)
-    # It may have waited for long: whether it may still have the token is asked again.
-    allowed = permit(request)
+    allowed = still(request, keeper)
     headers = {"Cache-Control": "no-store"}
     if asked is not None:
         headers["Preference-Applied"] = f"wait={asked:.0f}"

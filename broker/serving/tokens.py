@@ -12,7 +12,7 @@ from broker.serving import accept, answers, prefer, tag
 from broker.serving.context import DESK
 from broker.serving.pace import early
 from broker.serving.passage import workload
-from broker.serving.permission import Permit, denied, handed_out, permit
+from broker.serving.permission import Permit, denied, handed_out, permit, still
 
 DEFAULT_IDENTITY = "default"
 _MIN_TTL = re.compile(r"[0-9]{1,9}")
@@ -49,8 +49,7 @@ async def _token(request: web.Request, allowed: Permit) -> web.Response:
     known = request.headers.getall("If-None-Match", [])
     if asked and tag.matches(known, held.token.digest):
         held = await _another(request, keeper, held, until, min_ttl)
-    # It may have waited for long: whether it may still have the token is asked again.
-    allowed = permit(request, name)
+    allowed = still(request, keeper)
     headers = {"Cache-Control": "no-store", "Vary": "Accept", "ETag": tag.of(held.token.digest)}
     if asked is not None:
         headers["Preference-Applied"] = f"wait={asked:.0f}"

@@ -266,17 +266,17 @@ async def test_what_could_be_understood_in_two_ways_is_refused_on_both_listeners
         assert broker.audit.hand_outs == []
 
 
-@pytest.mark.parametrize("lines", [b"Upgrade: h2c\r\nConnection: Upgrade\r\n", b"Expect: 100-continue\r\n"])
-async def test_what_clients_offer_by_habit_changes_nothing(tmp_path: Path, lines: bytes):
-    """Java's client offers HTTP/2 with each request of its own accord; the next request on the connection is one still."""
+async def test_what_clients_offer_by_habit_changes_nothing(tmp_path: Path):
+    """Java's client offers HTTP/2 of its own accord: it is answered, and asks on by another connection."""
     async with house(tmp_path, "default") as broker:
         await broker.issued()
-        reader, writer = await asyncio.open_unix_connection(broker.path)
-        for _ in range(2):
-            writer.write(b"GET /v1/token HTTP/1.1\r\nHost: b\r\n" + lines + b"\r\n")
-            async with asyncio.timeout(10):
-                assert b"token-of-default" in await reader.readuntil(b"null}")
-        writer.close()
+        for lines in (
+            b"Upgrade: h2c\r\nConnection: Upgrade\r\n",
+            b"Expect: 100-continue\r\nConnection: close\r\n",
+        ):
+            told = await broker.raw(b"GET /v1/token HTTP/1.1\r\nHost: b\r\n" + lines + b"\r\n")
+            assert told.count(b"HTTP/1.1 200 OK") == 1
+            assert b"token-of-default" in told
 
 
 async def test_a_door_for_health_alone_has_no_way_to_a_token_whatever_is_sent(tmp_path: Path):
@@ -307,3 +307,44 @@ async def test_an_absolute_target_is_meant_for_a_proxy(tmp_path: Path):
     async with doors(tmp_path) as (_, door):
         for host in ("evil.example", "localhost"):
             refused(await door.ask(f"http://{host}/v1/token", METADATA), "forwarded_request")
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        b"GET /livez HTTP/1.1\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n",
+        b"GET /livez HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n",
+        b"CONNECT evil:80 HTTP/1.1\r\n",
+        b"CONNECT /v1/token HTTP/1.1\r\n",
+    ],
+)
+@pytest.mark.parametrize("split", [False, True])
+async def test_nothing_is_heard_after_an_offer_of_another_protocol(tmp_path: Path, first: bytes, split: bool):
+    """The parser would lose the head that follows, and take the body of that one for a request."""
+    hidden = b"GET /v1/token HTTP/1.1\r\n" + GOOD + b"\r\n"
+    head = b"POST /v1/identities/default/rejections HTTP/1.1\r\nOrigin: x\r\n" + GOOD
+    second = head + b"Content-Length: %d\r\n\r\n" % len(hidden)
+    async with doors(tmp_path) as (broker, door):
+        for open_door in (
+            asyncio.open_unix_connection(broker.path),
+            asyncio.open_connection(door.host, door.port),
+        ):
+            reader, writer = await open_door
+            writer.write(first + GOOD + b"\r\n" + second)
+            if split:
+                await asyncio.sleep(0)
+            writer.write(hidden)
+            async with asyncio.timeout(10):
+                told = await reader.read(-1)
+            writer.close()
+            assert told.count(b"HTTP/1.1 ") == 1
+            assert b"token-of-default" not in told
+        assert broker.audit.hand_outs == []
+
+
+async def test_an_expectation_that_nobody_knows_is_booked_like_any_refusal(tmp_path: Path):
+    async with doors(tmp_path) as (broker, door):
+        answer = await door.ask("/v1/token", METADATA, "Expect: miracles")
+        assert (answer.status, answer.tree["code"]) == (400, "bad_request")
+        assert broker.books.refusals == ["bad_request"]
+        assert [(reason, by) for *_, reason, by in broker.audit.refusals] == [("bad_request", "parser")]
