@@ -33,9 +33,6 @@ def test_hostile_bytes(broker: Standing, door: str) -> None:
         raise
 
 
-@pytest.mark.xfail(
-    strict=False, reason="what came in one read behind an unknown upgrade is dropped, heads too"
-)
 @pytest.mark.parametrize("first", ["GET /livez", "GET /v1/token"])
 def test_behind_an_upgrade_no_body_is_read_as_a_request(broker: Standing, first: str) -> None:
     """The head of the second request comes with the first one, and its body alone."""
