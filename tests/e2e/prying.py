@@ -12,7 +12,7 @@ HEADERS = (
     "If-None-Match", "Accept", "Forwarded", "X-Forwarded-For", "Via", "Expect", "Upgrade", "Content-Length",
     "Content-Type", "Transfer-Encoding", "Content-Encoding", "Connection", "Range", "traceparent", "X-Anything",
 )  # fmt: skip
-_LAST = "Metadata: true\r\nConnection: close\r\n\r\n"
+_LAST = "Metadata: true\nConnection: close\n\n"
 SECONDS = 30.0  # more than the broker gives a request
 QUIET = 3.0  # who has not been answered by then has sent half a request
 
@@ -36,12 +36,20 @@ def _requests(word: str) -> Iterator[str]:
         first = "" if header == "Host" else "Host: localhost\n"
         yield f"GET /v1/identities HTTP/1.1\n{first}{header}: {word}\n{_LAST}"
         yield f"GET /v1/identities HTTP/1.1\n{first}{header}: {word}\n{header}: a{word}\n{_LAST}"
-    for body in (f'{{"sha256": "{word}"}}', f'{{"{word}": 1}}', word, f'"{word}"', f'{{"sha256": {word}'):
+    for body in (
+        f'{{"sha256": "{word}"}}',
+        f'{{"{word}": 1}}',
+        word,
+        f'"{word}"',
+        f'{{"sha256": {word}',
+        word * 600,
+    ):
         head = f"POST /v1/identities/json/rejections HTTP/1.1\nHost: localhost\nContent-Length: {len(body)}\n"
         yield f"{head}{_LAST}{body}"
         yield f"{head}Content-Encoding: gzip\n{_LAST}{body}"
         yield f"{head}Content-Type: {word}\n{_LAST}{body}"
     yield f"{word} /v1/token HTTP/1.1\n{host}"
+    yield f"DELETE /v1/identities/{word} HTTP/1.1\n{host}"
     yield f"GET /v1/token {word}\n{host}"
     yield f"GET {word}\n\n"
     yield f"{word}\n\n"

@@ -104,14 +104,19 @@ async def pried(house: Planted, shape: int) -> None:
     """Everything that a stranger may send, over both ways in."""
     turn = asyncio.Semaphore(AT_ONCE)
 
+    met: set[bytes] = set()
+
     async def one(where: Path | int, request: bytes) -> None:
         async with turn:
-            house.said("an answer to a prying request", await answer(where, request))
+            got = await answer(where, request)
+            met.add(got[9:12])
+            house.said("an answer to a prying request", got)
 
     every = [*requests(house.canaries, shape)]
     await asyncio.gather(
         *(one(where, request) for request in every for where in (house.daemon.socket, house.port))
     )
+    assert met >= {b"200", b"400", b"403", b"404", b"405", b"413", b"431"}, "each kind of answer was met"
 
 
 async def commanded(house: Planted) -> None:
