@@ -2,10 +2,11 @@
 
 - Problems are those of `run`, in the same words; warnings go to stderr too, and the summary to stdout.
 - Keys and client secrets are read to be judged, and only their places are shown.
+- Where the audit trail would go is judged by its sinks, which make and send nothing for that.
 """
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import click
@@ -16,6 +17,7 @@ from broker.core.errors import ConfigError, Problem
 from broker.core.model import AccessKey
 from broker.hardening import close_memory
 from broker.identity.sources import Sources
+from broker.observability import to_file, to_journald, to_stdout
 from broker.settings import DEFAULT_FILE, Grant, Listener, Settings, TcpListener, load, named_file
 from broker.settings.cautions import cautions, same_keys
 from broker.settings.variables import near_misses
@@ -42,11 +44,28 @@ def check(config: Path | None) -> None:
     file = named_file(config, os.environ) or (DEFAULT_FILE if DEFAULT_FILE.exists() else None)
     doubts = [*cautions(settings), *near_misses(os.environ)]
     _, unread = client_secrets_of(settings, settings.identities)
-    doubts += same_keys(_keys(settings, Sources(), unread))
+    doubts += same_keys(_keys(settings, Sources(), [*unread, *_audit(settings.log.audit)]))
     for doubt in doubts:
         click.echo(f"warning: {doubt}", err=True)
     for line in summary(settings, file):
         click.echo(line)
+
+
+def _audit(where: str) -> Sequence[Problem]:
+    """What would keep the audit trail from being written there."""
+    try:
+        match where:
+            case "off":
+                pass
+            case "stdout":
+                to_stdout.judge()
+            case "journald":
+                to_journald.judge(to_journald.SOCKET)
+            case path:
+                to_file.judge(Path(path))
+    except ConfigError as error:
+        return error.problems
+    return ()
 
 
 def _keys(settings: Settings, sources: Sources, beside: Iterable[Problem]) -> dict[str, list[AccessKey]]:

@@ -38,9 +38,7 @@ class ToFile:
         try:
             self._begin()
         except OSError as error:
-            if error.errno in _MISTAKES:
-                what = f"{path} cannot be written ({str(error.strerror).lower()})"
-                raise ConfigError(Problem("log.audit", what, self.remedy(error))) from None
+            _blame(path, error)
 
     def write(self, record: Record) -> None:
         """Write it whole; raises OSError."""
@@ -52,20 +50,7 @@ class ToFile:
 
     def remedy(self, error: OSError) -> str:
         """What to do about it."""
-        folder, uid = shlex.quote(str(self._path.parent)), os.geteuid()
-        match error.errno:
-            case errno.ENOENT | errno.ENOTDIR:
-                return f"create its folder: install -d -m 0700 -o {uid} {folder}"
-            case errno.EACCES | errno.EPERM | errno.EROFS:
-                return f"let uid {uid} write it and {folder}, and own it"
-            case errno.ELOOP | errno.EISDIR | errno.EINVAL | errno.ENXIO:
-                return "name a regular file, no link, folder or device"
-            case errno.ENOSPC | errno.EDQUOT:
-                return "make room on its disk"
-            case errno.EFBIG:
-                return "rotate it, or raise the limit on the size of files"
-            case _:
-                return "check its disk"
+        return _remedy(self._path, error)
 
     def close(self) -> None:
         if self._stream is not None:
@@ -84,28 +69,97 @@ class ToFile:
         return not os.path.samestat(there, os.fstat(descriptor))
 
 
+def judge(path: Path) -> None:
+    """Foresee whether the path can be such a file, and make nothing. Raises ConfigError in the words of the start."""
+    try:
+        _foresee(path)
+    except OSError as error:
+        _blame(path, error)
+
+
 def open_trail(path: Path) -> int:
     """A descriptor of the file, made where it is missing; raises OSError."""
     try:
         descriptor = os.open(path, _NEW, 0o600)
     except FileExistsError:
-        descriptor = os.open(path, _FLAGS)
-        try:
-            _judge(os.fstat(descriptor))
-        except OSError:
-            os.close(descriptor)
-            raise
-    else:
-        os.fchmod(descriptor, 0o600)  # a umask may have taken more
+        return _open_old(path)
+    os.fchmod(descriptor, 0o600)  # a umask may have taken more
     return descriptor
 
 
-def _judge(status: os.stat_result) -> None:
+def _open_old(path: Path) -> int:
+    descriptor = os.open(path, _FLAGS)
+    try:
+        _ours_alone(os.fstat(descriptor))
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _ours_alone(status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
         raise OSError(errno.EINVAL, "it is no regular file")
     if status.st_uid not in {0, os.geteuid()}:
         # Whoever owns it can read it, and take lines away again.
         raise PermissionError(errno.EPERM, f"it belongs to uid {status.st_uid}")
+
+
+def _foresee(path: Path) -> None:
+    """Raise the OSError that `open_trail` would."""
+    try:
+        status = path.lstat()
+    except FileNotFoundError:
+        _foresee_new(path.parent)
+        return
+    if stat.S_ISREG(status.st_mode):
+        os.close(_open_old(path))
+        return
+    # Opened, a FIFO would wake who waits at its other end, and a device may do anything.
+    if stat.S_ISLNK(status.st_mode):
+        raise _error(errno.ELOOP)
+    if stat.S_ISDIR(status.st_mode):
+        raise _error(errno.EISDIR)
+    if not os.access(path, os.R_OK | os.W_OK, effective_ids=True):
+        raise _error(errno.EACCES)
+    if stat.S_ISSOCK(status.st_mode):
+        raise _error(errno.ENXIO)
+    _ours_alone(status)
+
+
+def _foresee_new(folder: Path) -> None:
+    if os.statvfs(folder).f_flag & os.ST_RDONLY:  # raises where there is no folder
+        raise _error(errno.EROFS)
+    if not os.access(folder, os.W_OK | os.X_OK, effective_ids=True):
+        raise _error(errno.EACCES)
+
+
+def _error(number: int) -> OSError:
+    return OSError(number, os.strerror(number))
+
+
+def _blame(path: Path, error: OSError) -> None:
+    """Raise ConfigError if what opening it came to is a mistake in the settings."""
+    if error.errno in _MISTAKES:
+        what = f"{path} cannot be written ({str(error.strerror).lower()})"
+        raise ConfigError(Problem("log.audit", what, _remedy(path, error))) from None
+
+
+def _remedy(path: Path, error: OSError) -> str:
+    folder, uid = shlex.quote(str(path.parent)), os.geteuid()
+    match error.errno:
+        case errno.ENOENT | errno.ENOTDIR:
+            return f"create its folder: install -d -m 0700 -o {uid} {folder}"
+        case errno.EACCES | errno.EPERM | errno.EROFS:
+            return f"let uid {uid} write it and {folder}, and own it"
+        case errno.ELOOP | errno.EISDIR | errno.EINVAL | errno.ENXIO:
+            return "name a regular file, no link, folder or device"
+        case errno.ENOSPC | errno.EDQUOT:
+            return "make room on its disk"
+        case errno.EFBIG:
+            return "rotate it, or raise the limit on the size of files"
+        case _:
+            return "check its disk"
 
 
 def _torn(descriptor: int) -> bool:

@@ -27,10 +27,7 @@ class ToJournald:
 
     def __init__(self, path: Path = SOCKET) -> None:
         """Raises ConfigError where there is no journal."""
-        if not _is_socket(path):
-            what = f"is journald, and there is no socket at {path}"
-            remedy = 'start systemd-journald, or in a container mount that socket; or write "stdout"'
-            raise ConfigError(Problem("log.audit", what, remedy))
+        judge(path)
         self._path = str(path)
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
         # It blocks our own thread, and no longer than this.
@@ -50,6 +47,14 @@ class ToJournald:
 
     def close(self) -> None:
         self._socket.close()
+
+
+def judge(path: Path) -> None:
+    """Raises ConfigError where there is no journal; sends nothing."""
+    if not _is_socket(path):
+        what = f"is journald, and there is no socket at {path}"
+        remedy = 'start systemd-journald, or in a container mount that socket; or write "stdout"'
+        raise ConfigError(Problem("log.audit", what, remedy))
 
 
 def datagram(record: Record) -> bytes:

@@ -37,11 +37,16 @@ class ToStdout:
         self._stream.close()
 
 
-def to_stdout() -> ToStdout:
-    """Stdout as the broker was started with. Raises ConfigError."""
+def judge() -> None:
+    """Raises ConfigError where the process was started without a stdout."""
     if sys.__stdout__ is None:
         # Number 1 may be a socket of ours by now.
         raise ConfigError(
             Problem("log.audit", "is stdout, which is closed", 'open it, as by >/dev/null, or write "off"')
         )
+
+
+def to_stdout() -> ToStdout:
+    """Stdout as the broker was started with. Raises ConfigError."""
+    judge()
     return ToStdout(os.dup(_STDOUT))
