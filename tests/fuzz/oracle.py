@@ -7,7 +7,7 @@
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 import h11
@@ -15,8 +15,8 @@ import h11
 _FIELD = re.compile(
     rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*((?:[\x21-\x7e\x80-\xff][ \t\x21-\x7e\x80-\xff]*)?)\r\n"
 )
-# Two things that the broker's parser lets pass and nobody gains by, as who can write such a line can write a right one:
-# more than one space between the parts, as RFC 9112 section 3 allows, and RTSP in place of HTTP.
+# What the broker's parser lets pass and nobody gains by, as who can write such a line can write a right one: more than one
+# space between the parts, as RFC 9112 section 3 allows, RTSP in place of HTTP, and before the line any CR and LF.
 _LINE = re.compile(rb"([A-Z][A-Z-]*) +([\x21-\x7e]+) +(?:HTTP|RTSP)/1\.([01])\r\n")
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,8})(?:;[\t\x20-\x7e\x80-\xff]*)?\r\n")
 # A little less than what the broker's parser takes.
@@ -28,7 +28,10 @@ _LOOPBACK = re.compile(rb"(?i:localhost\.?|127\.\d{1,3}\.\d{1,3}\.\d{1,3}\.?|\[:
 _HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~-]+)(?::\d{1,5})?")
 _OPEN = re.compile(rb"/livez|/readyz(?:/default)?|/metrics|/openapi\.json")
 _VIEWS = re.compile(rb"/v1/identities(?:/default(?:/catalog|/projects)?)?")
-_FORWARDED = re.compile(rb"forwarded|via|x-real-ip|x-forwarded-.*", re.DOTALL)
+_FORWARDED = re.compile(
+    rb"forwarded(-for)?|via|x-real-ip|x-forwarded(-.*)?|(x-)?(cluster-|true-|fastly-)?client-ip|cf-connecting-ip",
+    re.DOTALL,
+)
 
 
 class Right(Enum):
@@ -47,7 +50,8 @@ class Asked:
     target: bytes
     minor: int  # of HTTP/1
     fields: tuple[tuple[bytes, bytes], ...]  # names in lower case
-    body: bytes
+    body: bytes = b""
+    plain: bytes = b""  # all of it, with its first line as it should be
 
     def all(self, name: bytes) -> list[bytes]:
         """The values of every field of this name."""
@@ -55,9 +59,10 @@ class Asked:
 
     @property
     def last(self) -> bool:
-        """Whether it ends the connection."""
+        """Whether it ends the connection, or offers to go on in another protocol."""
         words = {word.strip().lower() for value in self.all(b"connection") for word in value.split(b",")}
-        return b"close" in words if self.minor else b"keep-alive" not in words
+        leaves = self.method == b"CONNECT" or (b"upgrade" in words and self.all(b"upgrade"))
+        return bool(leaves) or (b"close" in words if self.minor else b"keep-alive" not in words)
 
 
 def read(stream: bytes) -> tuple[list[Asked], bytes]:
@@ -88,12 +93,13 @@ def _one(stream: bytes) -> tuple[Asked, bytes] | None:
     )
     if stream[at : at + 2] != b"\r\n" or too_large:
         return None
-    head = Asked(line[1], line[2], int(line[3]), tuple(fields), b"")
+    head = Asked(line[1], line[2], int(line[3]), tuple(fields))
     rest = stream[at + 2 :]
     body = _body(head, rest)
     if body is None or (head.minor and len(head.all(b"host")) != 1):
         return None
-    return Asked(head.method, head.target, head.minor, head.fields, body[0]), rest[body[1] :]
+    plain = b"%s %s HTTP/1.%s\r\n" % line.groups() + stream[line.end() : at + 2] + rest[: body[1]]
+    return replace(head, body=body[0], plain=plain), rest[body[1] :]
 
 
 def _body(head: Asked, rest: bytes) -> tuple[bytes, int] | None:
@@ -160,8 +166,8 @@ def _well_meant(asked: Asked) -> bool:
 def second_opinion(stream: bytes) -> int:
     """How many requests h11 reads before its first doubt."""
     reader, count = h11.Connection(h11.SERVER, max_incomplete_event_size=1 << 20), 0
-    lenient = _LINE.sub(lambda line: b"%s %s HTTP/1.%s\r\n" % line.groups(), stream)
-    reader.receive_data(lenient.lstrip(b"\r\n"))
+    asked, rest = read(stream)
+    reader.receive_data(b"".join(one.plain for one in asked) + rest.lstrip(b"\r\n"))
     try:
         while isinstance(reader.next_event(), h11.Request):
             while not isinstance(event := reader.next_event(), h11.EndOfMessage):

@@ -41,15 +41,12 @@ def judged(stream: bytes, door: str, heard: Heard, *, half_closed: bool = False)
 
 
 def steady(stream: bytes) -> bool:
-    """Whether nothing in it is in doubt.
-
-    After an `Upgrade` that nobody follows, the library drops what came in the same read, so more or less is answered.
-    """
+    """Whether nothing in it is in doubt."""
     asked, rest = read(stream)
     plain = all(
         one.target.startswith(b"/") and b"#" not in one.target and one.method in _USUAL for one in asked
     )
-    return plain and not rest and len(stream) < 30_000 and b"upgrade" not in stream.lower()
+    return plain and not rest and len(stream) < 30_000
 
 
 def _permitted(answer: Answer, asked: Asked | None, door: str) -> None:
