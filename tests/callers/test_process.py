@@ -42,6 +42,19 @@ class Old:
         return self._connection.getsockopt(level, option, buflen)
 
 
+class As:
+    """A connection that was made by this user."""
+
+    def __init__(self, connection: Connection, pid: int, uid: int) -> None:
+        self._connection = connection
+        self._ucred = struct.pack("3i", pid, uid, uid)
+
+    def getsockopt(self, level: int, option: int, buflen: int, /) -> bytes:
+        if option == socket.SO_PEERCRED:
+            return self._ucred
+        return self._connection.getsockopt(level, option, buflen)
+
+
 def knows_pidfd() -> bool:
     one, other = socket.socketpair()
     with one, other:
@@ -107,6 +120,26 @@ def test_who_has_ended_is_in_no_unit_and_still_the_user_that_it_was(tmp_path: Pa
         told = unix.prove(asked, "here")
         assert told is not None
         assert (told.uid, told.unit, told.slices, told.container) == (os.geteuid(), None, frozenset(), None)
+
+
+@pytest.mark.parametrize(("uid", "pid_told"), [(0, False), (1001, True)])
+@pytest.mark.parametrize("old", [pytest.param(False, marks=needs_pidfd), True])
+def test_what_stands_under_the_pid_of_a_caller_that_has_ended_says_nothing_of_it(
+    tmp_path: Path, old: bool, uid: int, pid_told: bool
+):
+    """Rule: neither its unit nor its pid namespace; so root that is gone is not taken for root of this host."""
+    with connected(tmp_path) as (connection, pid):
+        other = tmp_path / "proc" / str(pid)
+        other.mkdir(parents=True)
+        (other / "cgroup").write_text(f"0::/system.slice/docker-{'ab' * 32}.scope\n")
+        (other / "status").write_text(f"NSpid:\t{pid}\nUid:\t{uid}\t{uid}\t{uid}\t{uid}\n")
+        if not old:  # there the start time alone tells
+            (other / "stat").write_text(f"{pid} (sh) S {' '.join(['0'] * 20)}\n")
+        asked: Connection = As(Old(connection) if old else connection, pid, uid)
+        told = unix.prove(asked, "here", root=other.parent)
+        assert told is not None
+        assert (told.unit, told.slices, told.container) == (None, frozenset(), None)
+        assert told.pid == (pid if pid_told else 0)
 
 
 @needs_root
