@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from broker.callers.units import Lodging, lodging
 
-ID = "ab" * 32
+ID, INNER = "ab" * 32, "cd" * 32
 USER = frozenset({"user.slice", "user-1000.slice"})
 SYSTEM = frozenset({"system.slice"})
 
@@ -38,6 +38,9 @@ SYSTEM = frozenset({"system.slice"})
         ),
         (f"/system.slice/docker-{ID}.scope", f"docker-{ID}.scope", SYSTEM, ID),
         (f"/docker/{ID}", None, frozenset(), ID),
+        # One in another: where the caller is, which is the one that can be looked for.
+        (f"/docker/{ID}/docker/{INNER}", None, frozenset(), INNER),
+        (f"/system.slice/docker-{ID}.scope/docker/{INNER}/worker", f"docker-{ID}.scope", SYSTEM, INNER),
         (f"/kubepods/besteffort/pod1/{ID}", None, frozenset(), ID),
         (
             f"/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-{ID}.scope/container",
@@ -76,6 +79,11 @@ def test_the_systems_unit_its_slices_and_the_container_are_told(path, unit, slic
 )
 def test_nobody_gets_into_a_unit_by_naming_a_group_so(path: str):
     assert lodging(f"0::{path}\n").unit != "app.service"
+
+
+@pytest.mark.parametrize("path", [f"/../{ID}", f"/../../docker/{ID}", f"/docker/{ID}/../{INNER}"])
+def test_nobody_is_in_a_container_of_which_another_namespace_tells(path: str):
+    assert lodging(f"0::{path}\n") == Lodging()
 
 
 def test_where_there_are_several_hierarchies_systemds_own_counts():
