@@ -85,6 +85,14 @@ def test_the_process_is_not_dumpable_and_its_core_size_is_0_for_good():
 
 
 @pytest.mark.e2e
+def test_the_process_is_closed_before_the_daemon_is_loaded():
+    """Rule: until then others of its user may look in, and loading takes most of a second."""
+    assert python(
+        "import sys, broker.cli.run; print(sorted({'aiohttp', 'asyncio', 'pydantic'} & {*sys.modules}))"
+    ) == ["[]"]
+
+
+@pytest.mark.e2e
 def test_what_looks_like_a_secret_leaves_the_block_and_nothing_else():
     """Rule: the kernel shows none of it; the process, and a child, have it on, or no proxy would work."""
     count = len(HOT)
