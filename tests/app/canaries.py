@@ -20,7 +20,9 @@ def found(output: str, *canaries: str) -> list[str]:
             canary,
             quote(canary, safe=""),
             base64.b64encode(canary.encode()).decode(),
-            canary[:24],
+            # What is shortened for a reader keeps as little as this (`reprlib`).
+            canary[:12],
+            canary[-12:],
         )
     ]
     return [spelling for spelling in spellings if spelling in output]

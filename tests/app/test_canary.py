@@ -1,5 +1,6 @@
 """Whatever happens in a broker, neither the access secret nor a token is in what it emits."""
 
+import asyncio
 import gc
 import json
 import shutil
@@ -69,6 +70,7 @@ async def through(folder: Path, fault: str | None) -> str:
         await until(lambda: keeper.lease.trouble or keeper.lease.held)
         status, body = await get(folder / "s", "/v1/token", "Prefer: wait=0")
         assert (status == 200) == ("token" in body)
+        assert "Traceback" not in str(body)
         body.pop("token", None)
         told += [
             body,
@@ -122,6 +124,34 @@ async def test_neither_is_in_the_log_of_a_defect_that_shows_all_that_it_was_give
     assert defect in err
     assert "ZeroDivisionError" in err
     assert found(json.dumps(body) + out + err, SECRET, planted) == []
+
+
+@BOTH
+@pytest.mark.parametrize("defect", [None, *DEFECTS])
+async def test_neither_is_in_what_the_loop_tells_when_it_is_debugged(
+    tmp_path: Path,
+    form,
+    defect: str | None,
+    planted: str,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """PYTHONASYNCIODEBUG shows each callback that is slow, with what it was given and what came of it; here all are."""
+
+    def broken(*args: object, **more: object) -> None:
+        raise ZeroDivisionError(f"{args} {more}")
+
+    if defect is not None:
+        monkeypatch.setattr(DEFECTS[defect], broken)
+    loop = asyncio.get_running_loop()
+    monkeypatch.setattr(loop, "slow_callback_duration", 0.0)
+    loop.set_debug(True)
+    logs.configure("debug", form)
+    told = await through(tmp_path, None)
+    loop.set_debug(False)
+    out, err = capfd.readouterr()
+    assert err.count("Executing <") > 100
+    assert found(told + out + err, SECRET, planted) == []
 
 
 @pytest.mark.parametrize("planted", TOKENS.values())

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
-# Long enough to be nothing else.
-_PART = 20
+# Long enough to be nothing else; what is shortened for a reader keeps as little as this (`reprlib`).
+_PART = 12
 
 
 @dataclass(slots=True)
