@@ -1,0 +1,68 @@
+"""What `broker run` does to its process before it serves, each with a daemon of the test's own in the place of ours."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.command import Ended, end, start_python
+
+CANARY = "rHMkBT1rYp-KjI4_uGThE38YalXINX5erBxPLudZ0EMZXB0H14_IMGjcPlYwgRruas0VLLQ4fQ3oI2EzcanaryQ"
+PLAYED = """
+import os, sys, threading, warnings
+from broker import app
+from broker.__main__ import main
+
+# Opened early: a process that is not dumpable may not open it, unless it is root's.
+block = os.open("/proc/self/environ", os.O_RDONLY)
+
+class Leaky:
+    def __del__(self):
+        raise ValueError(os.environ["NOTE"])
+
+def fail():
+    raise ValueError(os.environ["NOTE"])
+
+async def serve(settings, sources, load):
+BODY
+
+app.run = serve
+sys.argv[1:] = ["run"]
+main()
+"""
+
+
+async def played(folder: Path, *body: str) -> Ended:
+    """A run whose daemon is this."""
+    config = folder / "broker.toml"
+    config.write_text(f'[identities.default]\nkeys = ["/k"]\n[[listen]]\nunix = "{folder}/s"\n')
+    program = PLAYED.replace("BODY", "\n".join(f"    {line}" for line in body))
+    ended = await end(await start_python(program, KAKAOCLOUD_BROKER_CONFIG=str(config), NOTE=CANARY))
+    assert ended.code == 0, ended
+    return ended
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        ("Leaky()",),
+        ("thread = threading.Thread(target=fail)", "thread.start()", "thread.join()"),
+        ("warnings.warn(os.environ['NOTE'], ResourceWarning)",),
+    ],
+)
+async def test_what_the_interpreter_says_by_itself_is_a_line_of_the_log_without_secrets(
+    tmp_path: Path, body: tuple[str, ...]
+):
+    """Rule: it never goes to stderr past the log and its second net."""
+    ended = await played(tmp_path, *body)
+    [line] = ended.err.splitlines()
+    assert "***" in str(json.loads(line))
+    assert CANARY[:20] not in ended.out + ended.err
+
+
+async def test_what_looks_like_a_secret_is_no_more_in_the_block_that_the_kernel_shows(tmp_path: Path):
+    """Rule: it is out before anything is served; the process itself has it on."""
+    ended = await played(
+        tmp_path, "print(os.read(block, 1 << 20).count(b'canary'), os.environ['NOTE'].count('canary'))"
+    )
+    assert (ended.out, ended.err) == ("0 1\n", "")
