@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from broker.cli.config import config_option
+from broker.cli.whom import whom
 from broker.client_secrets import client_secrets_of
 from broker.core.errors import ConfigError, Problem
 from broker.core.model import AccessKey
@@ -124,6 +125,4 @@ def _grant(grant: Grant) -> str:
     where = f"on {', '.join(grant.listeners)}" if grant.listeners else "on all listeners"
     if grant.any:
         return f"{grant.identity}: whoever connects {where}"
-    kinds = (("user", grant.users), ("group", grant.groups), ("unit", grant.units))
-    who = [f"{kind}{'s' * (len(them) > 1)} {', '.join(map(str, them))}" for kind, them in kinds if them]
-    return f"{grant.identity}: {', '.join(who)} {where}"
+    return f"{grant.identity}: {whom(grant.users, grant.groups, grant.units)} {where}"

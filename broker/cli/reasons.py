@@ -1,11 +1,12 @@
 """Why a caller may read an identity or not, in words for people; the judgement itself is made elsewhere."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from broker.cli.supposed import NO_TOKENS, Judged, Question
+from broker.cli.whom import whom
 from broker.core.access import LIMITED, OWNER, Miss, Owner, Workload
-from broker.settings import Account, Grant
+from broker.settings import Grant
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ def _not_the_owner(owner: Owner, workload: Workload) -> str:
 def _missed(grant: Grant, workload: Workload, miss: Miss) -> str:
     if miss is Miss.LISTENER:
         return f"{miss}, but on {' and '.join(grant.listeners)}"
-    told = f"{miss}, but {_listed(grant.users, grant.groups, grant.units)}"
+    told = f"{miss}, but {whom(grant.users, grant.groups, grant.units)}"
     if workload.pid is None and (grant.groups or grant.units):
         return f"{told}; over TCP only the user is proven"
     slices = [unit for unit in grant.units if unit.endswith(".slice")]
@@ -99,15 +100,8 @@ def _found(grant: Grant, workload: Workload) -> str:
         return f"whoever connects on {' or '.join(grant.listeners)}"
     groups = {workload.gid, *workload.groups}
     units = {workload.unit, *workload.slices}
-    return _listed(
+    return whom(
         [user for user in grant.users if user.number == workload.uid],
         [group for group in grant.groups if group.number in groups],
         [unit for unit in grant.units if unit in units],
-    )
-
-
-def _listed(users: Sequence[Account], groups: Sequence[Account], units: Sequence[str]) -> str:
-    kinds = (("user", users), ("group", groups), ("unit", units))
-    return ", ".join(
-        f"{kind}{'s' * (len(them) > 1)} {', '.join(map(str, them))}" for kind, them in kinds if them
     )
