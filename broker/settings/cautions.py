@@ -9,7 +9,7 @@ from broker.core.access import Owner, Workload
 from broker.core.errors import Problem
 from broker.core.model import AccessKey
 from broker.identity.sources import ENVIRONMENT
-from broker.settings.listeners import UnixListener
+from broker.settings.listeners import UnixListener, names_tcp
 from broker.settings.tree import Settings
 
 # There while systemd is the host's manager, see sd_booted(3).
@@ -75,7 +75,7 @@ def _grants(settings: Settings) -> Iterator[Problem]:
             what = "no systemd runs here, so that nobody is in a unit"
             yield Problem(f"grants[{index}].units", what, "grant to users or groups, or to a listener")
         # Where they could not match at all, that is an error.
-        only_tcp = grant.listeners and all(not label.startswith("/") for label in grant.listeners)
+        only_tcp = grant.listeners and all(map(names_tcp, grant.listeners))
         if only_tcp and (grant.groups or grant.units):
             what = "names groups or units, and over TCP only users are proven"
             yield Problem(f"grants[{index}]", what, "name a Unix socket too, or remove them")

@@ -78,11 +78,16 @@ def address(value: object) -> Address:
 
 def label(value: object) -> str:
     """The label of the listener that a text names; raises what `told` makes."""
-    if isinstance(value, str) and value.startswith("/"):
+    if isinstance(value, str) and not names_tcp(value):
         return str(socket_file(value))
     if isinstance(value, str) and ":" not in value:
         raise told("is neither the path of a socket nor an address", "name a listener as [[listen]] does")
     return str(address(value))
+
+
+def names_tcp(label: str) -> bool:
+    """Whether a label is that of an address: all others are paths."""
+    return not label.startswith("/")
 
 
 def _services(services: tuple[Service, ...]) -> tuple[Service, ...]:

@@ -4,14 +4,14 @@ Judged on the draft, before the tree is built, so that a problem here does not h
 of the right kind is left to the tree, and what names something broken is not blamed for it.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from pydantic_core import PydanticCustomError
 
 from broker.core.errors import Problem
 from broker.settings.draft import Draft, Path
-from broker.settings.listeners import SERVICES, TcpListener, UnixListener, label
+from broker.settings.listeners import SERVICES, TcpListener, UnixListener, label, names_tcp
 
 _NO_IDENTITY = ("is no identity of this configuration", "correct the name, or add [identities.NAME]")
 _NO_LISTENER = ("is no listener of this configuration", "correct it, or add it under [[listen]]")
@@ -62,7 +62,7 @@ def _unreachable(
     for index, its in enumerate(labels):
         if its is not None and its not in services:
             yield (*path, "listeners", index), _NO_LISTENER
-        elif its is not None and not its.startswith("/") and its.endswith(":0"):
+        elif its is not None and names_tcp(its) and its.endswith(":0"):
             yield (*path, "listeners", index), _NO_PORT
         elif its is not None and "tokens" not in services[its].serve:
             yield (*path, "listeners", index), _NO_TOKENS
@@ -71,15 +71,11 @@ def _unreachable(
     if not doors or len(doors) < len(named):
         return  # told already
     unproven = [key for key in ("groups", "units") if _list(grant.get(key))]
-    if unproven and not (grant.get("users") or grant.get("any")) and _no_socket(doors):
+    if unproven and not (grant.get("users") or grant.get("any")) and all(map(names_tcp, doors)):
         yield (*path, unproven[0]), _NEVER
     limits = [door.identities for door in doors.values()]
     if all(limit is not None and grant.get("identity") not in limit for limit in limits):
         yield (*path, "identity"), _ELSEWHERE
-
-
-def _no_socket(labels: Iterable[str]) -> bool:
-    return all(not its.startswith("/") for its in labels)
 
 
 def _services(table: dict[str, object]) -> dict[str, _Door] | None:
