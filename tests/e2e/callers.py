@@ -15,9 +15,8 @@ from typing import Any
 
 from tests.contracts.fake_world import FakeWorld
 from tests.e2e import caller_process, keys
-from tests.e2e.command import BROKER, ROOT, environment
+from tests.e2e.command import BROKER, ROOT, environment, reachable_broker
 from tests.e2e.daemon import Daemon, Table
-from tests.e2e.test_grants import _reachable_broker
 from tests.e2e.waiting import until
 
 SECONDS = 30.0
@@ -132,7 +131,7 @@ async def standing(
     on_a_host: bool = True,
 ) -> AsyncIterator[Daemon]:
     """A broker that holds a token for each of these names; run by `owner`, if not by us, and maybe where the tests are."""
-    command, own = (BROKER, None) if owner is None else _reachable_broker()
+    command, own = (BROKER, None) if owner is None else reachable_broker()
     if on_a_host:
         command = [command[0], "-c", _AS_ON_A_HOST]
     become = [] if owner is None else ["setpriv", f"--reuid={owner}", f"--regid={owner}", "--clear-groups"]

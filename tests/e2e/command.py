@@ -4,9 +4,11 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import pytest
 
 from tests.e2e.spoken import SPOKEN
 
@@ -40,6 +42,15 @@ def environment(own: Mapping[str, str] | None = None) -> dict[str, str]:
         if not (name.startswith(_OURS) or name in _PLACES or name.lower().endswith("_proxy"))
     }
     return plain | dict(own or {})
+
+
+def reachable_broker() -> tuple[Sequence[str], dict[str, str]]:
+    """A command of the broker, and its environment, that other users can run: by a Python that they can reach."""
+    python = f"/usr/bin/python{sys.version_info.major}.{sys.version_info.minor}"
+    packages = next(path for path in sys.path if path.endswith("site-packages"))
+    if not Path(python).exists():
+        pytest.skip(f"other users need {python}")
+    return [python, "-m", "broker"], {"PYTHONPATH": f"{packages}:{ROOT}", "PYTHONDONTWRITEBYTECODE": "1"}
 
 
 async def broker(

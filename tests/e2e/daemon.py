@@ -76,12 +76,12 @@ class Daemon:
         if by_variables:
             self._own = {**_variables(tables, {**lists, "identities": identities}), **(own or {})}
             return
-        lines = [line for name, table in tables.items() for line in _table(f"[{name}]", table)]
+        lines = [line for name, table in tables.items() for line in in_toml(f"[{name}]", table)]
         lines += [
-            line for name, each in lists.items() for table in each for line in _table(f"[[{name}]]", table)
+            line for name, each in lists.items() for table in each for line in in_toml(f"[[{name}]]", table)
         ]
         for name, identity in (identities or {}).items():
-            lines += _table(f"[identities.{name}]", identity)
+            lines += in_toml(f"[identities.{name}]", identity)
         self.config.write_text("\n".join(lines))
         self._command += ["--config", str(self.config)]
 
@@ -200,7 +200,7 @@ class Daemon:
             SPOKEN.said(f"/proc/PID/{name} of broker run", text)
 
 
-def _table(head: str, table: Table) -> Sequence[str]:
+def in_toml(head: str, table: Table) -> Sequence[str]:
     """A table as TOML; JSON writes texts, numbers, truths and lists of texts alike."""
     return [head, *(f"{name} = {json.dumps(value)}" for name, value in table.items()), ""]
 

@@ -31,7 +31,7 @@ from tests.e2e.callers import Answers, Crew, Who, crew, order, standing, told
 from tests.e2e.command import broker
 from tests.e2e.conftest import Figures
 from tests.e2e.control_groups import control_group
-from tests.e2e.daemon import Daemon, Table, _table, free_port
+from tests.e2e.daemon import Daemon, Table, free_port, in_toml
 from tests.e2e.waiting import until
 
 pytestmark = [pytest.mark.e2e, needs_root]
@@ -145,7 +145,7 @@ async def _reload(one: Broker, chance: random.Random, *, granted: bool) -> None:
         lines = [
             line for label, limit in zip(one.labels, limits, strict=True) for line in _listen(label, limit)
         ]
-        lines += [line for grant in grants for line in _table("[[grants]]", grant)]
+        lines += [line for grant in grants for line in in_toml("[[grants]]", grant)]
         one.daemon.config.write_text("\n".join([one.head, *lines, one.tail]))
         try:
             load(one.daemon.config, {})
@@ -162,7 +162,7 @@ async def _reload(one: Broker, chance: random.Random, *, granted: bool) -> None:
 
 
 def _listen(label: str, limit: Sequence[str] | None) -> Sequence[str]:
-    return _table(
+    return in_toml(
         "[[listen]]",
         {"unix" if label.startswith("/") else "tcp": label} | ({"identities": limit} if limit else {}),
     )

@@ -8,10 +8,8 @@ import asyncio
 import grp
 import os
 import pwd
-import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import pytest
 
@@ -20,7 +18,7 @@ from tests.callers.folders import open_folder
 from tests.contracts.fake_world import FakeWorld
 from tests.e2e import keys
 from tests.e2e.asking import METADATA, Reply, curl, needs_curl, needs_root
-from tests.e2e.command import BROKER, ROOT, broker
+from tests.e2e.command import BROKER, broker, reachable_broker
 from tests.e2e.conftest import Figures
 from tests.e2e.daemon import Daemon, Table, free_port
 
@@ -47,7 +45,7 @@ async def _daemon(
                 name: {"keys": [keys.directory(folder / name, await world.add_key(await world.add_user()))]}
                 for name in ("default", "other")
             }
-            command, own = (BROKER, None) if owner is None else _reachable_broker()
+            command, own = (BROKER, None) if owner is None else reachable_broker()
             become = (
                 [] if owner is None else ["setpriv", f"--reuid={owner}", f"--regid={owner}", "--clear-groups"]
             )
@@ -65,15 +63,6 @@ async def _daemon(
                 os.chown(path, int(owner or 0), -1)
             async with daemon:
                 yield daemon
-
-
-def _reachable_broker() -> tuple[Sequence[str], dict[str, str]]:
-    """A command of the broker, and its environment, that other users can run: by a Python that they can reach."""
-    python = f"/usr/bin/python{sys.version_info.major}.{sys.version_info.minor}"
-    packages = next(path for path in sys.path if path.endswith("site-packages"))
-    if not Path(python).exists():
-        pytest.skip(f"other users need {python}")
-    return [python, "-m", "broker"], {"PYTHONPATH": f"{packages}:{ROOT}", "PYTHONDONTWRITEBYTECODE": "1"}
 
 
 async def _ask(
