@@ -1,4 +1,4 @@
-"""A newcomer finds every command, target and page that the README names."""
+"""A newcomer finds every command, target, page and file that the pages name."""
 
 import re
 from pathlib import Path
@@ -9,7 +9,10 @@ import pytest
 from broker.cli.main import broker
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+FIRST = ("README.md", "CONTRIBUTING.md", "SECURITY.md")
+PAGES = [*(ROOT / name for name in FIRST), *sorted((ROOT / "docs").glob("*.md"))]
+# In back-ticks; what stands behind the path is the name of a test.
+PATH = re.compile(r"`((?:bench|broker|docs|tests)/[\w./-]+)(?:::\w+)?`")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -30,6 +33,13 @@ def test_every_make_target_named_exists(page):
 def test_every_link_leads_somewhere(page):
     for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
         assert target.startswith("https://") or (page.parent / target).exists()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_path_named_exists(page):
+    """The pages show by a test that something holds: one that is gone would show nothing."""
+    for path in PATH.findall(page.read_text()):
+        assert (ROOT / path).exists(), path
 
 
 def test_the_readme_is_one_screen():
