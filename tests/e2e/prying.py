@@ -13,12 +13,13 @@ HEADERS = (
     "Content-Type", "Transfer-Encoding", "Content-Encoding", "Connection", "Range", "traceparent", "X-Anything",
 )  # fmt: skip
 _LAST = "Metadata: true\nConnection: close\n\n"
+TOKEN = 2
 SECONDS = 30.0  # more than the broker gives a request
 QUIET = 3.0  # who has not been answered by then has sent half a request
 
 
 def requests(canaries: Canaries, shape: int) -> Iterator[bytes]:
-    """All of them with a word that the second net would not cut (0), with an access secret (1) or with a token (2)."""
+    """All of them with a word that the second net would not cut (0), with an access secret (1) or with a TOKEN."""
     made = (canaries.plain_word, canaries.hex, canaries.fernet)[shape]
     for text in _requests(made("what a caller sent")):
         yield text.replace("\n", "\r\n").encode()
