@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 # Real seconds in which the kernel has brought what was sent over loopback; before that no time may pass here.
 PATIENCE = 0.002
+# Where somebody has more to write than the kernel takes: it may wait for an acknowledgement that comes late.
+PATIENCE_WITH_WRITERS = 0.5
 
 
 class _Selector(selectors.DefaultSelector):
@@ -22,9 +24,11 @@ class _Selector(selectors.DefaultSelector):
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         if timeout is None or timeout <= 0:
             return super().select(timeout)
-        found = super().select(min(timeout, PATIENCE))
+        writing = any(key.events & selectors.EVENT_WRITE for key in self.get_map().values())
+        patience = min(timeout, PATIENCE_WITH_WRITERS if writing else PATIENCE)
+        found = super().select(patience)
         if not found:
-            self.leapt += max(0.0, timeout - PATIENCE)
+            self.leapt += timeout - patience
         return found
 
 

@@ -96,7 +96,7 @@ def _one(stream: bytes) -> tuple[Asked, bytes] | None:
     head = Asked(line[1], line[2], int(line[3]), tuple(fields))
     rest = stream[at + 2 :]
     body = _body(head, rest)
-    if body is None or (head.minor and len(head.all(b"host")) != 1):
+    if body is None or (head.minor and len(head.all(b"host")) != 1) or head.all(b"sec-websocket-key1"):
         return None
     plain = b"%s %s HTTP/1.%s\r\n" % line.groups() + stream[line.end() : at + 2] + rest[: body[1]]
     return replace(head, body=body[0], plain=plain), rest[body[1] :]
@@ -120,9 +120,11 @@ def _chunks(rest: bytes) -> tuple[bytes, int] | None:
     while size := _CHUNK.match(rest, at):
         at, length = size.end(), int(size[1], 16)
         if length == 0:
+            trailers = 0
             while trailer := _FIELD.match(rest, at):
-                at = trailer.end()
-            return (body, at + 2) if rest[at : at + 2] == b"\r\n" else None
+                at, trailers = trailer.end(), trailers + 1
+            ends = rest[at : at + 2] == b"\r\n" and trailers < _MOST_FIELDS // 2
+            return (body, at + 2) if ends else None
         if rest[at + length : at + length + 2] != b"\r\n":
             return None
         body += rest[at : at + length]

@@ -26,7 +26,6 @@ LIFE = 1e9  # seconds; nothing is renewed meanwhile
 # By then the broker has answered or closed: a request has 10 s, a connection kept alive 75 s, a long poll 30 s.
 DEADLINE = 200.0
 _LONGEST_POLL = 31.0
-_ROOM = 200_000  # bytes; a few of the largest answers
 _TURNS = 4  # of the loop, in which a piece is read before the next one is sent
 
 Address = str | tuple[str, int]
@@ -73,11 +72,8 @@ class Standing:
         began = loop.time()
         with socket.socket(family) as client:
             client.setblocking(False)
-            if (
-                family == socket.AF_INET
-            ):  # else the kernel would keep small pieces and large answers back, in real time
+            if family == socket.AF_INET:  # else the kernel would keep small pieces back, in real time
                 client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _ROOM)
             await loop.sock_connect(client, address)
             # A long poll ends by the broker's clock, which is not the loop's.
             polls = b"wait" in b"".join(pieces).lower()
