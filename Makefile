@@ -18,7 +18,7 @@ demo: .venv/runtime.stamp ## an emulated IAM and a broker, a token over the sock
 
 test: .venv/dev.stamp keystone ## every test that this machine can run, a real Keystone included
 	@rm -f .cache/coverage*
-	@$(BIN)/coverage run -m pytest -m "not browser" $(ARGS)
+	@$(BIN)/coverage run -m pytest -n 2 --dist worksteal -m "not browser" $(ARGS)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 	@echo "Not among these: the attacks of a real browser; make e2e-browser runs them."

@@ -14,6 +14,7 @@ from broker.issuer.keystone import Keystone
 from tests.contracts.asking import BRIEF, asking
 from tests.contracts.fake_world import FakeWorld, private_tls
 from tests.contracts.world import World
+from tests.keystone.copies import Stem
 from tests.keystone.process import Keystone as KeystoneProcess
 from tests.keystone.world import KeystoneWorld
 from tests.tls import ServerTls
@@ -48,10 +49,10 @@ async def iam(world: World) -> AsyncIterator[Keystone]:
 
 @pytest.fixture(scope="module")
 def brief_keystone(
-    keystone_venv: Path, server_tls: ServerTls, tmp_path_factory: pytest.TempPathFactory
+    keystone_stem: Stem, server_tls: ServerTls, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[KeystoneWorld]:
-    del keystone_venv
-    process = KeystoneProcess(tmp_path_factory.mktemp("brief-keystone"), life=BRIEF, tls=server_tls)
+    folder = tmp_path_factory.mktemp("brief-keystone")
+    process = KeystoneProcess(keystone_stem, folder, life=BRIEF, tls=server_tls)
     process.launch()
     yield KeystoneWorld(process)
     process.halt()

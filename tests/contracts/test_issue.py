@@ -72,7 +72,7 @@ async def test_an_ended_key(world: World, iam: Keystone):
     In the key's last fraction of a second IAM issues tokens whose floored end is their beginning; those the broker
     does not take.
     """
-    key = by_id(await world.add_key(await world.add_user(), lifetime=3))
+    key = by_id(await world.add_key(await world.add_user(), lifetime=5))
     token = (await iam.issue(key)).token
 
     await outlive(lambda: iam.issue(key), Fault.PROTOCOL)

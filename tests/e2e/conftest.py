@@ -1,10 +1,8 @@
-"""What all end-to-end tests share: their figures, and the last look for secrets."""
+"""What all end-to-end tests share: their figures."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
-
-from tests.e2e.spoken import SPOKEN
 
 Figures = Callable[..., None]
 
@@ -20,11 +18,3 @@ def figures(record_property: Callable[[str, object], None]) -> Figures:
             print(f"{name}: {shown}")  # noqa: T201  (asked for by -rP)
 
     return tell
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _nobody_said_a_secret() -> Iterator[None]:
-    """Rule: no process of the whole run ever says a secret, its own or another's."""
-    yield
-    SPOKEN.check_all()
-    print(f"outputs searched: {len(SPOKEN.outputs)}, secrets: {len(SPOKEN.secrets)}")  # noqa: T201  (as above)

@@ -22,17 +22,22 @@ class Spoken:
     def said(self, where: str, text: str) -> None:
         """Keep what a process said, and check it against what is known by now."""
         self.outputs.append((where, text))
-        self._check(where, text)
-
-    def check_all(self) -> None:
-        """Everything that was said against every secret."""
-        for where, text in self.outputs:
-            self._check(where, text)
-
-    def _check(self, where: str, text: str) -> None:
         for secret, kind in self.secrets.items():
             if secret in text:
                 raise AssertionError(f"{where} holds {kind}")
+
+    def check_all(self) -> None:
+        """Everything that was said against every secret."""
+        assert not self.leaks()
+
+    def leaks(self) -> set[str]:
+        """What was said that nobody may say: where, and what kind of secret."""
+        return {
+            f"{where} holds {kind}"
+            for where, text in self.outputs
+            for secret, kind in self.secrets.items()
+            if secret in text
+        }
 
 
 SPOKEN = Spoken()

@@ -133,7 +133,7 @@ async def test_forms_tags_and_lives(name: str, tmp_path: Path) -> None:
 
 async def test_a_long_poll_answers_at_the_change_or_at_its_end(tmp_path: Path, figures: Figures) -> None:
     """Rule: by each client, with one tag: 304 once the wait is over, 200 with the new token as soon as there is one."""
-    async with _broker(tmp_path, life=6) as (world, daemon, base):
+    async with _broker(tmp_path, life=12) as (world, daemon, base):
         first = await daemon.client.token()
         sent = METADATA | {"If-None-Match": first.headers["ETag"]}
         began = time.monotonic()
@@ -154,8 +154,8 @@ async def test_a_long_poll_answers_at_the_change_or_at_its_end(tmp_path: Path, f
         woken = time.monotonic() - began
         assert {reply.status for reply in changed} == {200}
         assert len({reply.tree["token"] for reply in changed} | {first.body["token"]}) == 2
-        assert 1 <= over < 2.5
-        assert woken < 6, "nobody waited for the end of the first token"
+        assert 1 <= over < 5, "it waited for the change"
+        assert woken < 12, "nobody waited for the end of the first token"
         assert await world.issue_requests() == 2
         figures(unchanged_after=over, changed_after=woken, pollers=len(changed))
 

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.e2e
 CROWD = 500
 
 
-@pytest.mark.parametrize("fault", ["hang:on=issue,times=1", "latency=3:on=issue,times=1"])
+@pytest.mark.parametrize("fault", ["hang:on=issue,times=1", "latency=6:on=issue,times=1"])
 async def test_a_crowd_costs_one_issue(fault: str, tmp_path: Path, figures: Figures) -> None:
     """Rule: all wait for the one flight; the one that closes its connection in the middle costs the other 499 nothing."""
     async with FakeWorld.serving() as world:

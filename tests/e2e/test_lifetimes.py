@@ -49,6 +49,7 @@ class Seen:
     slowest: float = 0.0
 
 
+@pytest.mark.timeout(240)
 @pytest.mark.parametrize("life", [12, pytest.param(180, marks=only_long)])
 async def test_ten_requests_a_second_for_several_lives(
     life: int, start_keystone: StartKeystone, server_tls: ServerTls, tmp_path: Path, figures: Figures

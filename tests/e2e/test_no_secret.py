@@ -27,7 +27,7 @@ async def test_a_life_in_the_environment(
     start_keystone: StartKeystone, tmp_path: Path, figures: Figures
 ) -> None:
     """Rule: a key from the environment is in no log, argument or environment, through renewal, rejection and end."""
-    world = await start_keystone(life=4)
+    world = await start_keystone(life=8)
     key = await world.add_key(await world.add_user())
     daemon = Daemon(tmp_path / "broker", iam={"url": world.url}, own=keys.environment(key))
     tokens: set[str] = set()

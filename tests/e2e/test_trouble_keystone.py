@@ -27,6 +27,7 @@ REASONS = {
 }
 
 
+@pytest.mark.timeout(240)
 async def test_trouble_at_start_is_told_and_passes_by_itself(
     keystone_world: KeystoneWorld, start_keystone: StartKeystone, tmp_path: Path, figures: Figures
 ) -> None:

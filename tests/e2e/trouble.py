@@ -18,7 +18,7 @@ WELL = "well"
 NOTICED = 15.0  # seconds within which every trouble shows
 RECOVERED = 45.0  # a generous bound: backoff and budget of a first token allow half a minute
 PACE = 0.05
-LONGEST = 1.0  # seconds that an answer to the identity in order may take
+LONGEST = 1.8  # seconds for an answer to the one in order; an IAM that hangs is waited for longer
 AT_ONCE = 4  # commands side by side
 
 

@@ -7,6 +7,7 @@ Three traps of Keystone 30 as one process are disarmed here, or (the second) han
 3. pysaml2 compiles its XML schemas at import, a third of the start; nothing here speaks SAML.
 """
 
+import importlib
 import os
 import sys
 import types
@@ -56,6 +57,15 @@ class Cloud:
     domain_id: str
 
 
+def load() -> None:
+    """Import what a server needs; nothing is configured by that."""
+    _stub_saml_schemas()
+    for name in ("cmd.bootstrap", "common.sql.core", "common.sql.upgrades", "server.wsgi"):
+        importlib.import_module(f"keystone.{name}")
+    for name in ("waitress", "cheroot.wsgi", "cheroot.ssl.builtin"):
+        importlib.import_module(name)
+
+
 def open_cloud(folder: Path, *, url: str, life: int, password: str) -> Cloud:
     """Configure, migrate and bootstrap; each step leaves alone what an earlier start has made."""
     (folder / "keystone.conf").write_text(CONFIGURATION.format(url=url, folder=folder, life=life))
@@ -63,9 +73,7 @@ def open_cloud(folder: Path, *, url: str, life: int, password: str) -> Cloud:
         _make_keys(folder / repository)
     os.environ["OS_KEYSTONE_CONFIG_DIR"] = str(folder)
     sys.argv = ["keystone"]  # it reads its options from there, and ours are not its own
-    _stub_saml_schemas()
-
-    from keystone.common.sql import core, upgrades  # noqa: PLC0415 - only now is it configured
+    from keystone.common.sql import core, upgrades  # noqa: PLC0415 - lives in the tests' own Keystone environment
     from keystone.server import wsgi  # noqa: PLC0415
 
     core._get_main_context_manager().configure(sqlite_fk=True)

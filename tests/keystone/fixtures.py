@@ -12,7 +12,8 @@ from typing import Protocol
 
 import pytest
 
-from tests.keystone.install import PYTHON, is_current
+from tests.keystone.copies import Stem
+from tests.keystone.install import is_current
 from tests.keystone.process import HALF_A_DAY, Keystone
 from tests.keystone.world import KeystoneWorld
 from tests.tls import ServerTls
@@ -29,8 +30,8 @@ class StartKeystone(Protocol):
 
 
 @pytest.fixture(scope="session")
-def keystone_venv() -> Path:
-    """The python that can run Keystone."""
+def keystone_stem() -> Iterator[Stem]:
+    """What all Keystones of this run are copies of."""
     if os.environ.get(SKIP_VARIABLE) == "1":
         pytest.skip(f"{SKIP_VARIABLE}=1: tests against a real Keystone are left out on purpose")
     if not is_current():
@@ -39,23 +40,23 @@ def keystone_venv() -> Path:
             f"{SKIP_VARIABLE}=1 to go without",
             pytrace=False,
         )
-    return PYTHON
+    stem = Stem()
+    yield stem
+    stem.end()
 
 
 @pytest.fixture(scope="session")
-def keystone_world(keystone_venv: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KeystoneWorld]:
+def keystone_world(keystone_stem: Stem, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KeystoneWorld]:
     """The shared Keystone: plain HTTP, tokens of 12 hours. Make your own users; never stop it."""
-    del keystone_venv
-    process = Keystone(tmp_path_factory.mktemp("keystone"))
+    process = Keystone(keystone_stem, tmp_path_factory.mktemp("keystone"))
     process.launch()
     yield KeystoneWorld(process)
     process.halt()
 
 
 @pytest.fixture
-async def start_keystone(keystone_venv: Path, tmp_path: Path) -> AsyncIterator[StartKeystone]:
+async def start_keystone(keystone_stem: Stem, tmp_path: Path) -> AsyncIterator[StartKeystone]:
     """Start Keystones of the test's own; each may be stopped and started again by its `process`."""
-    del keystone_venv
     async with AsyncExitStack() as stack:
         count = 0
 
@@ -64,8 +65,9 @@ async def start_keystone(keystone_venv: Path, tmp_path: Path) -> AsyncIterator[S
         ) -> KeystoneWorld:
             nonlocal count
             count += 1
+            folder = tmp_path / f"keystone-{count}"
             process = Keystone(
-                tmp_path / f"keystone-{count}", life=life, tls=tls, require_content_type=require_content_type
+                keystone_stem, folder, life=life, tls=tls, require_content_type=require_content_type
             )
             return KeystoneWorld(await stack.enter_async_context(process))
 

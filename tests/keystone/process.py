@@ -1,31 +1,22 @@
-"""A real Keystone as a child process, which a test may stop and start again on the same port and folder.
+"""A real Keystone as a process, which a test may stop and start again on the same port and folder.
 
 - `launch` and `halt` block, and know no event loop, so that a fixture may keep one Keystone for a whole run.
 - `start`, `stop` and `async with` are the same from within a test.
-- The child dies with this process: it watches the pipe on its standard input.
+- The server dies with this process: it watches the pipe on its standard input.
 """
 
 import asyncio
 import json
-import os
 import secrets
-import select
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
 
-from tests.keystone.install import PYTHON, ROOT
+from tests.keystone.copies import DEADLINE, Copy, KeystoneError, Stem, last
 from tests.tls import ServerTls
 
-DEADLINE = 60.0  # seconds; a start takes about two, on a busy machine several
-TAIL = 20  # lines of its log that explain a failed start
 HALF_A_DAY = 43200
-
-
-class KeystoneError(Exception):
-    """Keystone did not start; the message ends with what it wrote last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +36,7 @@ class Keystone:
 
     def __init__(
         self,
+        stem: Stem,
         folder: Path,
         *,
         life: int = HALF_A_DAY,
@@ -52,6 +44,7 @@ class Keystone:
         require_content_type: bool = True,
     ) -> None:
         self.tls = tls
+        self._stem = stem
         self.password = secrets.token_urlsafe()
         self._folder = folder
         self._options = [f"--life={life}"]
@@ -61,7 +54,7 @@ class Keystone:
             self._options.append("--no-require-content-type")
         self._port = 0
         self._serving: Serving | None = None
-        self._child: subprocess.Popen[bytes] | None = None
+        self._server: Copy | None = None
 
     @property
     def serving(self) -> Serving:
@@ -72,36 +65,20 @@ class Keystone:
 
     def launch(self) -> None:
         """Start, and return once it answers; on the port it had, if it had one."""
-        if self._child is not None:
+        if self._server is not None:
             raise KeystoneError("Keystone is already running")
         self._folder.mkdir(exist_ok=True)
-        command: list[str | Path] = [
-            PYTHON,
-            "-m",
-            "tests.keystone.server",
-            self._folder,
-            f"--port={self._port}",
-        ]
+        options = [str(self._folder), f"--port={self._port}", *self._options]
         with self._log.open("ab") as log:
-            self._child = subprocess.Popen(
-                [*command, *self._options],
-                cwd=ROOT,
-                env={**os.environ, "KEYSTONE_ADMIN_PASSWORD": self.password},
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-            )
-        self._serving = Serving(**json.loads(self._first_line(self._child)))
+            self._server = self._stem.copy(options, self.password, log)
+        self._serving = Serving(**json.loads(self._first_line(self._server)))
         self._port = urlsplit(self._serving.root).port or 0
 
     def halt(self) -> None:
         """End it at once, as a crash would; what it has answered is kept."""
-        child, self._child = self._child, None
-        if child is None:
-            return
-        child.kill()
-        with child:  # closes the pipes and reaps
-            pass
+        server, self._server = self._server, None
+        if server is not None:
+            server.end()
 
     async def start(self) -> None:
         """`launch`, from within a test."""
@@ -122,13 +99,9 @@ class Keystone:
     def _log(self) -> Path:
         return self._folder / "keystone.log"
 
-    def _first_line(self, child: subprocess.Popen[bytes]) -> bytes:
-        assert child.stdout is not None
-        readable, _, _ = select.select([child.stdout], [], [], DEADLINE)
-        line = child.stdout.readline() if readable else b""
-        if line:
+    def _first_line(self, server: Copy) -> bytes:
+        if line := server.line():
             return line
-        what = "ended before it served" if readable else f"did not serve within {DEADLINE:.0f} s"
+        what = f"did not serve within {DEADLINE:.0f} s" if line is None else "ended before it served"
         self.halt()
-        tail = "\n".join(self._log.read_text(errors="replace").splitlines()[-TAIL:])
-        raise KeystoneError(f"Keystone {what}; the end of its log:\n{tail}")
+        raise KeystoneError(f"Keystone {what}; the end of its log:\n{last(self._log.read_bytes())}")

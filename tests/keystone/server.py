@@ -1,7 +1,6 @@
-"""The process: a real Keystone on loopback, run by its own environment's python.
+"""A real Keystone on loopback, for the process that this is from then on.
 
 - Standard output carries exactly one line, JSON, once requests are answered; all else goes to standard error.
-- The admin's password comes by environment, never by argv, which every process can read.
 - It lives as long as its standard input is open: when the test dies, however it dies, the pipe closes.
 """
 
@@ -11,7 +10,7 @@ import os
 import socket
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,27 +21,24 @@ if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication
 
 HOST = "127.0.0.1"
-PASSWORD_VARIABLE = "KEYSTONE_ADMIN_PASSWORD"  # a name, not a password
 THREADS = 32  # more than the 20 requests that a test sends at once
 IDLE = 120  # seconds; a kept-alive connection must not close under a client between two of its requests
 
 
-def options() -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(prog="python -m tests.keystone.server", description=__doc__)
+def _read(options: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="keystone")
     parser.add_argument("folder", type=Path, help="where configuration, keys and database live")
     parser.add_argument("--life", type=int, default=43200, help="seconds that a token lives")
     parser.add_argument("--port", type=int, default=0, help="0: any free one")
     parser.add_argument("--tls-cert", type=Path)
     parser.add_argument("--tls-key", type=Path)
     parser.add_argument("--require-content-type", action=argparse.BooleanOptionalAction, default=True)
-    return parser.parse_args()
+    return parser.parse_args(options)
 
 
-def main() -> None:
-    """Open the cloud, say so, serve until the test is gone."""
-    asked = options()
-    password = os.environ.pop(PASSWORD_VARIABLE)
+def serve(options: Sequence[str], password: str) -> None:
+    """Open the cloud, say so, serve until the test is gone; the password is its admin's."""
+    asked = _read(options)
     ready, sys.stdout = sys.stdout, sys.stderr
     threading.Thread(target=_die_with_parent, daemon=True).start()
 
@@ -113,7 +109,3 @@ def _bind(port: int) -> socket.socket:
 def _die_with_parent() -> None:
     sys.stdin.buffer.read()
     os._exit(0)
-
-
-if __name__ == "__main__":
-    main()

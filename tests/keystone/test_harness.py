@@ -1,7 +1,6 @@
 """The harness tells the truth: what Keystone is known to do happens here, at once, and is counted right."""
 
 import asyncio
-import subprocess
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
@@ -10,8 +9,8 @@ import pytest
 
 from tests.contracts.world import Key, Principal
 from tests.keystone.asking import by_id, by_name, issue, validate
+from tests.keystone.copies import Copy, KeystoneError
 from tests.keystone.fixtures import StartKeystone
-from tests.keystone.process import KeystoneError
 from tests.keystone.world import KeystoneWorld
 from tests.tls import ServerTls
 
@@ -213,13 +212,13 @@ async def test_tls_short_life_and_plain_content_type(start_keystone: StartKeysto
 
 async def test_dies_with_its_parent(start_keystone: StartKeystone):
     """When the pipe from the test closes, the server ends by itself."""
-    child = (await start_keystone()).process._child
-    assert isinstance(child, subprocess.Popen)
-    assert child.stdin is not None
+    server = (await start_keystone()).process._server
+    assert isinstance(server, Copy)
 
-    child.stdin.close()
+    server.stdin.close()
 
-    assert await asyncio.to_thread(child.wait, 10) == 0
+    assert await asyncio.to_thread(server.line) == b""  # its end of the pipe is gone
+    assert server.end() == 0
 
 
 async def test_a_failed_start_says_why(start_keystone: StartKeystone, server_tls: ServerTls):

@@ -11,7 +11,7 @@ from bench.sim.outcome import live_reporting
 from bench.sim.week import DAY, Plan, Week, week
 
 PLAN = Plan(hours=24.0, clients=20, interval=300, events=DAY)
-SHORT = replace(PLAN, hours=4.0, interval=60)
+SHORT = replace(PLAN, hours=1.5, interval=60)
 
 
 def lived(make, plan=PLAN) -> Week:
