@@ -18,7 +18,9 @@ demo: .venv/runtime.stamp ## an emulated IAM and a broker, a token over the sock
 
 test: .venv/dev.stamp keystone ## every test that this machine can run, a real Keystone included
 	@rm -f .cache/coverage*
-	@$(BIN)/coverage run -m pytest -n 2 --dist worksteal -m "not browser" $(ARGS)
+	@echo "Tests that measure, which need the machine to themselves:"
+	@$(BIN)/coverage run -m pytest -q -m "alone and not browser"
+	@$(BIN)/coverage run -m pytest -n 2 --dist worksteal -m "not browser and not alone" $(ARGS)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 	@echo "Not among these: the attacks of a real browser; make e2e-browser runs them."

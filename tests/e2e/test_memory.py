@@ -54,7 +54,11 @@ async def test_no_process_of_its_own_user_reads_it(figures: Figures) -> None:
         async with FakeWorld.serving() as world, plain_process() as other:
             key = await world.add_key(await world.add_user())
             identities = {"default": {"keys": [keys.directory(folder / "key", key)]}}
-            daemon = Daemon(folder / "b", iam={"url": world.url}, identities=identities, prefix=AS_USER)
+            # That user may not write where the run measures what is covered.
+            own = {"COVERAGE_PROCESS_CONFIG": "", "COVERAGE_PROCESS_START": ""}
+            daemon = Daemon(
+                folder / "b", iam={"url": world.url}, identities=identities, prefix=AS_USER, own=own
+            )
             give(folder, SAME_USER)
             async with daemon:
                 assert (await daemon.client.token(wait=10)).status == 403, (

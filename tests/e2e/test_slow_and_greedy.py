@@ -31,6 +31,7 @@ FILES = 8192  # descriptors of the broker
 ROOT = os.geteuid() == 0
 pytestmark = [
     pytest.mark.e2e,
+    pytest.mark.alone,
     pytest.mark.skipif(
         resource.getrlimit(resource.RLIMIT_NOFILE)[1] < FILES, reason=f"needs {FILES} open files"
     ),
