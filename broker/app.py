@@ -37,6 +37,7 @@ from broker.roster import Roster, places_of
 from broker.serving import answers
 from broker.serving.application import application
 from broker.serving.context import Desk
+from broker.serving.crowd import Crowd, places
 from broker.serving.drain import Drain
 from broker.serving.site import serving
 from broker.settings import Settings
@@ -100,8 +101,8 @@ async def running(
         reloading = Reloading(settings, load or (lambda: settings), sources, roster, policy, owner)
         stack.push_async_callback(reloading.aclose)
         desk = Desk(
-            roster.keyring, roster.projects, policy, clock, Drain(), metrics, Refusals(), auditing.auditor,
-            client_secrets=roster.client_secrets,
+            roster.keyring, roster.projects, policy, clock, Drain(), metrics, Refusals(),
+            Crowd(places(), owner.is_, policy.reads_anything), auditing.auditor, client_secrets=roster.client_secrets,
         )  # fmt: skip
         desk.keyring.observe()
         for doorway, listening in opened:

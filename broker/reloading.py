@@ -34,6 +34,10 @@ class LivePolicy:
         """Whether this workload may see the identity's state."""
         return self.now.may_view(workload, identity)
 
+    def reads_anything(self, workload: Workload) -> bool:
+        """Whether there may be an identity whose token it gets."""
+        return self.now.reads_anything(workload)
+
 
 class Reloading:
     """Takes new settings over, one reload at a time; asked meanwhile, it does one more. Belongs to one event loop."""

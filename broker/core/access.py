@@ -125,6 +125,15 @@ class Policy:
             return Verdict(allowed=True, by=OWNER)
         return reads
 
+    def reads_anything(self, workload: Workload) -> bool:
+        """Whether there may be an identity whose token it gets; who gets none is a stranger to the broker."""
+        if not self.grants and self.owner.is_(workload):
+            return True
+        return any(
+            grant.misses(workload) is None and self._reaches(workload, grant.identity)
+            for grant in self.grants
+        )
+
     def _reaches(self, workload: Workload, identity: str) -> bool:
         limit = self.limits.get(workload.listener)
         return limit is None or identity in limit

@@ -5,6 +5,8 @@
   key id or what a caller sent; a family that grows past `MOST_SERIES` all the same counts on under "other".
 - A series is bound once for its labels; counting afterwards is one look-up and one addition.
 - What a lease says is read at each scrape, not kept here, so that it cannot be out of date; so is what the audit lost.
+- A rendering takes milliseconds in which nobody is served, and whoever reaches the port may ask for it: there are few of
+  them in a second. Who asks beyond that gets the last one again.
 - Reasons and outcomes stand at 0 before the first one happens: `increase()` does not see a series that is born at 1.
 """
 
@@ -25,6 +27,7 @@ from prometheus_client import (
 )
 from prometheus_client.exposition import choose_encoder
 
+from broker.core.budget import Bucket
 from broker.core.errors import Fault
 from broker.observability.readings import Reading, Readings
 from broker.observability.refusals import DENIALS
@@ -37,6 +40,9 @@ MOST_SERIES = 4096
 _BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 # A loop that stood still for a second between two scrapes would not be seen in the latest lag alone.
 _LAGS = 60
+# Several scrapers at once, each with a rendering of its own; then one in so many seconds.
+RENDERINGS = 5
+RENDERING_EVERY = 0.2
 _OK = "ok"
 # The library raises at a version that is no number and repeats one that it does not know in its content type.
 _VERSIONS = frozenset({"0.0.1", "0.0.4", "1.0.0"})
@@ -102,6 +108,9 @@ class Metrics:
             1,
         )
         self._lags: deque[float] = deque(maxlen=_LAGS)
+        self._renderings = Bucket.full(RENDERINGS, float("-inf"))
+        # The last one by its content type, of which the library has ten, whatever it is asked for.
+        self._rendered: dict[str, bytes] = {}
         self._declare_the_rest(version, leases, audit_lost)
 
     def requested(self, listener: str, route: str, status: int) -> None:
@@ -127,10 +136,14 @@ class Metrics:
         """The event loop woke this much later than it was asked to; to be told about once a second."""
         self._lags.append(seconds)
 
-    def exposition(self, accept: str) -> tuple[bytes, str]:
+    def exposition(self, accept: str, now: float) -> tuple[bytes, str]:
         """All metrics and their content type: what `accept` asks for, OpenMetrics or Prometheus' text."""
         encode, content_type = choose_encoder(_understood(accept))
-        return encode(self._registry), content_type
+        fresh = self._renderings.ready_at(now, RENDERING_EVERY) <= now
+        if fresh or content_type not in self._rendered:
+            self._renderings = self._renderings.taken(now, RENDERING_EVERY)
+            self._rendered[content_type] = encode(self._registry)
+        return self._rendered[content_type], content_type
 
     def _counter(self, name: str, meaning: str, *labels: str) -> _Family[Counter]:
         return _Family(Counter(name, meaning, labels, registry=self._registry), len(labels))

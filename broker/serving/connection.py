@@ -20,6 +20,8 @@ from broker.serving.context import DESK, Desk
 from broker.serving.doorway import DOORWAY
 from broker.serving.problem import SERVER, STATUS, answered, known, response
 from broker.serving.punctual import Punctual
+from broker.serving.row import Rank, User
+from broker.serving.throttle import Peer
 from broker.serving.turned_away import NO_ROUTE, turned_away
 
 _log = structlog.get_logger()
@@ -31,7 +33,7 @@ ANSWER_SECONDS = 10.0
 class Connection(Punctual):
     """A connection of one proven caller."""
 
-    __slots__ = ("_desk", "_doorway", "_erred", "_link", "caller")
+    __slots__ = ("_desk", "_doorway", "_erred", "_link", "_peer", "caller", "user")
 
     def __init__(
         self,
@@ -39,6 +41,8 @@ class Connection(Punctual):
         app: web.Application,
         loop: asyncio.AbstractEventLoop,
         caller: Workload | None,
+        user: User,
+        peer: Peer,
     ) -> None:
         super().__init__(manager, loop)
         self._desk: Desk = app[DESK]
@@ -46,6 +50,8 @@ class Connection(Punctual):
         self._erred = False
         self._link: asyncio.Transport | None = None
         self.caller = caller
+        self.user = user
+        self._peer = peer
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -57,6 +63,11 @@ class Connection(Punctual):
         self._link = None
         self._desk.crowd.leave(self)
         super().connection_lost(exc)
+
+    async def turn(self) -> None:
+        """Wait until this caller may be answered, which only strangers have to. Until then the connection is idle."""
+        if self.user.rank is Rank.STRANGER:
+            await self._desk.throttle.turn(self._peer, self._desk.clock)
 
     def understood(self) -> None:
         """A request is about to be handled."""
@@ -102,6 +113,7 @@ class Connection(Punctual):
         if isinstance(resp, web.HTTPException):
             refusal, resp = known(resp), answered(resp, NO_ROUTE)
             self._book(refusal, resp.status)
+            resp.force_close()  # it has not waited for a stranger's turn, so the next must not follow at once
         resp.headers["Server"] = SERVER
         try:
             async with asyncio.timeout(ANSWER_SECONDS):

@@ -14,6 +14,7 @@ from broker.keeper.projects import Projects
 from broker.serving.crowd import Crowd
 from broker.serving.drain import Drain
 from broker.serving.pace import Pace
+from broker.serving.throttle import Throttle
 
 
 class Policy(Protocol):
@@ -21,6 +22,7 @@ class Policy(Protocol):
 
     def may_read(self, workload: Workload, identity: str) -> Verdict: ...
     def may_view(self, workload: Workload, identity: str) -> Verdict: ...
+    def reads_anything(self, workload: Workload) -> bool: ...
 
 
 class Meter(Protocol):
@@ -30,7 +32,7 @@ class Meter(Protocol):
     def refused(self, reason: str) -> None: ...
     def served(self, identity: str, listener: str) -> None: ...
     def lag(self, seconds: float) -> None: ...
-    def exposition(self, accept: str) -> tuple[bytes, str]: ...
+    def exposition(self, accept: str, now: float) -> tuple[bytes, str]: ...
 
 
 class Witness(Protocol):
@@ -102,9 +104,10 @@ class Desk:
     drain: Drain
     meter: Meter
     witness: Witness
+    crowd: Crowd
     auditor: Auditor = field(default_factory=Unheard)
-    crowd: Crowd = field(default_factory=Crowd)
     pace: Pace = field(default_factory=Pace)
+    throttle: Throttle = field(default_factory=Throttle)
     client_secrets: ClientSecrets = field(default_factory=Nobodys)
 
 

@@ -36,7 +36,8 @@ async def readyz_one(request: web.Request) -> web.Response:
 
 async def metrics(request: web.Request) -> web.Response:
     """`GET /metrics`: what a Prometheus scrapes."""
-    body, kind = request.app[DESK].meter.exposition(request.headers.get("Accept", ""))
+    desk = request.app[DESK]
+    body, kind = desk.meter.exposition(request.headers.get("Accept", ""), desk.clock.now())
     return web.Response(body=body, headers=_NO_STORE | {"Content-Type": kind})
 
 

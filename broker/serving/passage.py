@@ -1,7 +1,7 @@
 """What surrounds every request on every listener, from the outside in: PASSAGE is the order.
 
-It is counted as in flight, measured by its answer, its failures become problems, then come the gates of its listener. A
-handler gets the proven caller from `workload`.
+A stranger's waits for its turn. Then it is counted as in flight, measured by its answer, its failures become problems,
+and then come the gates of its listener. A handler gets the proven caller from `workload`.
 """
 
 from http import HTTPStatus
@@ -20,8 +20,9 @@ from broker.serving.turned_away import turned_away
 
 @web.middleware
 async def counted(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """In flight, for the drain; and whole, for the patience with its sender."""
+    """In flight, for the drain, and no more idle; a stranger's only once it is its turn."""
     if isinstance(request.protocol, Connection):
+        await request.protocol.turn()
         request.protocol.understood()
     with request.app[DESK].drain.request():
         return await handler(request)

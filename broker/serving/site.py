@@ -18,6 +18,8 @@ from aiohttp import web
 from broker.serving.connection import Connection
 from broker.serving.context import DESK
 from broker.serving.doorway import DOORWAY
+from broker.serving.row import Rank
+from broker.serving.throttle import peer_of
 from broker.serving.turned_away import turned_away
 
 _log = structlog.get_logger()
@@ -95,11 +97,13 @@ class _Entrance:
     def _receive(self, accepted: socket.socket) -> None:
         desk, doorway = self._app[DESK], self._app[DOORWAY]
         caller = doorway.prove(accepted)
-        if not desk.crowd.admits(caller):
+        user, peer = desk.crowd.user(caller), peer_of(accepted, caller)
+        too_fast = user.rank is Rank.STRANGER and not desk.throttle.admits(peer, desk.clock.now())
+        if too_fast or not desk.crowd.admits(user):
             accepted.close()
             turned_away(desk, doorway, caller, "too_many_connections", "crowd")
             return
-        connection = Connection(self._manager, self._app, self._loop, caller)
+        connection = Connection(self._manager, self._app, self._loop, caller, user, peer)
         desk.crowd.enter(connection)
         task = self._loop.create_task(self._join(connection, accepted))
         self._arriving.add(task)

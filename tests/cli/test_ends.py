@@ -41,6 +41,10 @@ class Refusing:
     def may_view(self, workload: Workload, identity: str) -> Verdict:
         return self.may_read(workload, identity)
 
+    def reads_anything(self, workload: Workload) -> bool:
+        del workload
+        return False
+
 
 async def test_stdout_holds_the_token_and_nothing_else(tmp_path: Path):
     async with whole(tmp_path, iam := FakeIam()):

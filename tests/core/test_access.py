@@ -135,3 +135,22 @@ def test_each_judgement_says_what_decided_it():
     assert policy.may_view(caller(1000, listener=TCP), "default").by == "the listener's identities"
     assert Policy(OWNER).may_read(caller(1000), "default").by == "owner"
     assert Policy(OWNER).may_read(caller(7), "default").by == "no grant"
+
+
+def test_who_reads_anything_has_a_grant_that_holds_where_it_comes_from():
+    grants = (
+        Grant("default", users=frozenset({7})),
+        Grant("other", users=frozenset({8}), listeners=frozenset({TCP})),
+    )
+    policy = Policy(OWNER, grants, {TCP: frozenset({"other"})})
+    assert policy.reads_anything(caller(7))
+    assert not policy.reads_anything(caller(7, listener=TCP))
+    assert policy.reads_anything(caller(8, listener=TCP))
+    assert not policy.reads_anything(caller(8))
+    assert not policy.reads_anything(caller(9))
+
+
+@given(uid=st.sampled_from([0, 1000, 1001]), granted=st.booleans())
+def test_who_reads_nothing_may_read_no_identity(uid, granted):
+    policy = Policy(OWNER, (Grant("default", users=frozenset({1001})),) if granted else ())
+    assert policy.reads_anything(caller(uid)) is policy.may_read(caller(uid), "default").allowed

@@ -27,7 +27,7 @@ def test_every_event_is_on_the_page():
 
 
 def test_every_metric_is_on_the_page():
-    body, _ = Metrics("1", lambda: ()).exposition("")
+    body, _ = Metrics("1", lambda: ()).exposition("", 0.0)
     named = set(re.findall(r"^# HELP (\S+)", body.decode(), re.MULTILINE))
     assert {"process_*" if name.startswith("process_") else name for name in named} == rows("Metrics")
 

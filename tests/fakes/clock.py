@@ -30,8 +30,10 @@ class FakeClock:
             return
         alarm = asyncio.get_running_loop().create_future()
         self._alarms.append((until, alarm))
-        await asyncio.wait([asyncio.ensure_future(change), alarm], return_when=asyncio.FIRST_COMPLETED)
-        alarm.cancel()  # whoever was woken waits no more
+        try:
+            await asyncio.wait([asyncio.ensure_future(change), alarm], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            alarm.cancel()  # whoever was woken or has left waits no more
 
     @property
     def waiting(self) -> int:

@@ -1,15 +1,19 @@
 """What a scrape finds: the names and labels of INTERFACE section 6, bounded, as true as the leases are now."""
 
+import re
 import shutil
 import subprocess
+from itertools import count
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from prometheus_client.metrics_core import Metric
 from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
 from broker.core.degraded import Reason
-from broker.observability.metrics import MOST_SERIES, Metrics
+from broker.observability.metrics import MOST_SERIES, RENDERING_EVERY, RENDERINGS, Metrics
 from broker.observability.readings import DEGRADED, Reading
 from broker.observability.refusals import DENIALS
 
@@ -38,6 +42,10 @@ LABELS = {
 }
 
 
+# Each look is late enough after the one before that it is a new rendering.
+_NOW = count(1000.0)
+
+
 def metrics(*readings: Reading) -> Metrics:
     return Metrics("1.2.3", lambda: readings)
 
@@ -54,8 +62,13 @@ def busy() -> Metrics:
 
 
 def families(told: Metrics) -> list[Metric]:
-    body, _ = told.exposition("")
+    body, _ = told.exposition("", next(_NOW))
     return list(text_string_to_metric_families(body.decode()))
+
+
+def handed(body: bytes) -> float:
+    """How many tokens a rendering counts."""
+    return float(re.findall(rb"^broker_tokens_served_total\S* (\S+)", body, re.MULTILINE)[0])
 
 
 def values(told: Metrics, name: str, **labels: str) -> list[float]:
@@ -93,7 +106,7 @@ def test_names_and_labels_are_those_of_the_interface():
     ],
 )
 def test_the_format_is_the_one_asked_for_and_no_header_breaks_a_scrape(accept: str, kind: str):
-    body, content_type = busy().exposition(accept)
+    body, content_type = busy().exposition(accept, 0.0)
     assert content_type == kind
     assert body.decode().endswith("# EOF\n") is kind.startswith("application/openmetrics-text")
 
@@ -101,7 +114,7 @@ def test_the_format_is_the_one_asked_for_and_no_header_breaks_a_scrape(accept: s
 @pytest.mark.parametrize("told", [metrics(), busy()], ids=["fresh", "busy"])
 def test_both_formats_parse(told: Metrics):
     assert families(told)
-    body, _ = told.exposition(OPENMETRICS)
+    body, _ = told.exposition(OPENMETRICS, 0.0)
     assert {family.name for family in openmetrics.text_string_to_metric_families(body.decode())} >= {
         "broker_requests",
         "broker_build",
@@ -201,6 +214,49 @@ def test_two_brokers_in_one_process_do_not_share_their_counts():
 )
 @pytest.mark.parametrize("told", [metrics(), busy()], ids=["fresh", "busy"])
 def test_promtool_finds_nothing_to_say(told: Metrics):
-    body, _ = told.exposition("")
+    body, _ = told.exposition("", 0.0)
     done = subprocess.run(["promtool", "check", "metrics"], input=body, capture_output=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
+def test_five_scrapes_in_a_row_are_fresh_and_then_five_a_second():
+    """A rendering holds up everybody else for milliseconds; who asks in a loop gets the last one again."""
+    told, seen = metrics(), []
+    for _ in range(20):
+        told.served("default", "s")
+        seen.append(handed(told.exposition("", 50.0)[0]))
+    assert seen == [1, 2, 3, 4, 5] + [5] * 15
+    assert handed(told.exposition("", 50.0 + RENDERING_EVERY)[0]) == 20
+    told.served("default", "s")
+    assert handed(told.exposition("", 50.0 + RENDERING_EVERY)[0]) == 20
+
+
+def test_a_form_that_was_never_asked_for_is_rendered_all_the_same():
+    told = metrics()
+    for _ in range(RENDERINGS):
+        told.exposition("", 50.0)
+    assert told.exposition(OPENMETRICS, 50.0)[0].endswith(b"# EOF\n")
+    assert not told.exposition("", 50.0)[0].endswith(b"# EOF\n")
+
+
+PIECES = (
+    "application/openmetrics-text",
+    "text/plain",
+    ";version=",
+    "1.0.0",
+    "0.0.4",
+    "2",
+    ";escaping=",
+    "dots",
+    ",",
+    '"',
+    " ",
+)
+
+
+@given(st.lists(st.lists(st.sampled_from(PIECES), max_size=9).map("".join), max_size=50))
+def test_whatever_is_asked_for_few_forms_are_kept(accepts):
+    told = metrics()
+    for accept in accepts:
+        told.exposition(accept, 0.0)
+    assert len(told._rendered) <= 10

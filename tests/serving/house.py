@@ -24,7 +24,7 @@ from broker.keeper.projects import Projects
 from broker.keeper.setting import Allowance, Observer, Setting, Validation
 from broker.serving.application import application
 from broker.serving.context import Desk, Policy
-from broker.serving.crowd import Crowd
+from broker.serving.crowd import MOST, Crowd
 from broker.serving.doorway import Doorway, Gate, Prove, Serve
 from broker.serving.drain import Drain
 from broker.serving.gates import UNIX_GATES
@@ -37,6 +37,11 @@ from tests.fakes.store import FakeStore
 ALL = frozenset(Serve)
 SOCKET = "the socket"
 QUIET = Validation(methods=())
+
+
+def places(most: int) -> Crowd:
+    """A crowd without an owner in it, whose proven callers are readers."""
+    return Crowd(most, lambda _: False, lambda _: True)
 
 
 def keys_of(name: str, *, standby: bool) -> list[AccessKey]:
@@ -56,6 +61,10 @@ class Readable:
 
     def may_view(self, workload: Workload, identity: str) -> Verdict:
         return self.may_read(workload, identity)
+
+    def reads_anything(self, workload: Workload) -> bool:
+        del workload
+        return True
 
 
 @dataclass
@@ -79,7 +88,8 @@ class Books:
     def lag(self, seconds: float) -> None:
         """Of no interest here."""
 
-    def exposition(self, accept: str) -> tuple[bytes, str]:
+    def exposition(self, accept: str, now: float) -> tuple[bytes, str]:
+        del now
         return f"asked for {accept}".encode(), "text/plain; version=0.0.4"
 
     def tell(self, reason: str, caller: Workload | None, listener: str, route: str, now: float) -> None:
@@ -221,7 +231,8 @@ async def house(
     lists = {name: Projects(keepers[name], issuers[name], clock) for name in names}
     keyring, books, path = Keyring(keepers, clock), Books(), folder / "s"
     may, audit = policy or Readable(*names), AuditBook()
-    desk = Desk(keyring, lists, may, clock, Drain(), books, books, audit, crowd or Crowd())
+    crowd = crowd or Crowd(MOST, lambda _: False, may.reads_anything)
+    desk = Desk(keyring, lists, may, clock, Drain(), books, books, crowd, audit)
     async with AsyncExitStack() as stack:
         listening: socket.socket = stack.enter_context(unix_listener(path, 0o666))
         stack.push_async_callback(keyring.aclose)

@@ -29,7 +29,7 @@ async def connect(broker: House) -> tuple[asyncio.StreamReader, asyncio.StreamWr
 
 def only(broker: House) -> Connection:
     """The only connection that there is."""
-    [guest] = broker.desk.crowd._user_of
+    [guest] = broker.desk.crowd._inside
     assert isinstance(guest, Connection)
     return guest
 
@@ -184,7 +184,7 @@ async def test_who_connects_and_leaves_over_and_over_leaves_nothing_behind(tmp_p
                 await until(lambda: not broker.desk.crowd.inside)
         await until(lambda: not broker.desk.crowd.inside)
         await until(lambda: len(asyncio.all_tasks()) == tasks)
-        assert broker.desk.crowd._idle == {}
+        assert not any(row._idle or row._at for row in broker.desk.crowd._rows.values())
         assert (await broker.get("/livez")).status == 200
 
 

@@ -6,10 +6,9 @@ from pathlib import Path
 from broker.core.access import Grant, Owner, Policy, Workload
 from broker.core.secret import Secret
 from broker.keeper.setting import Validation
-from broker.serving.crowd import Crowd
 from broker.serving.doorway import Serve
 from broker.serving.gates import OPEN_GATES
-from tests.serving.house import SOCKET, house, tcp_door, until
+from tests.serving.house import SOCKET, house, places, tcp_door, until
 from tests.serving.test_gates import METADATA, PROVEN, doors
 
 DIGEST = Secret("token-of-default").sha256()
@@ -97,7 +96,7 @@ async def test_whom_the_kernel_does_not_prove_and_who_is_too_many_are_told(tmp_p
     async with house(tmp_path, "default", prove=lambda _: None) as broker:
         await broker.get("/v1/token")
         assert broker.audit.refusals == [(None, SOCKET, None, "caller_unknown", "proof")]
-    full = Crowd(most=0)
+    full = places(0)
     folder = tmp_path / "2"
     folder.mkdir()
     async with house(folder, "default", crowd=full) as broker:

@@ -5,8 +5,8 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from broker.core.access import Workload
-from broker.serving.crowd import Crowd
-from tests.serving.house import SOCKET, House, house, parsed, until
+from broker.serving.row import Rank, User
+from tests.serving.house import SOCKET, House, house, parsed, places, until
 from tests.serving.test_limits import ALIVE, HEAD, WHOLE, handlers, stay
 
 CLOSE = b"Connection: close\r\n\r\n"
@@ -31,7 +31,7 @@ async def told(broker: House, request: bytes = HEAD + CLOSE) -> bytes:
 
 
 async def test_one_too_many_of_a_user_is_closed_unheard_and_others_are_served(tmp_path: Path):
-    async with house(tmp_path, "default", prove=Queue(1, 1, 1, 2, 1), crowd=Crowd(8)) as broker:
+    async with house(tmp_path, "default", prove=Queue(1, 1, 1, 2, 1), crowd=places(8)) as broker:
         async with AsyncExitStack() as stack:
             for _ in range(2):
                 await stay(broker, stack)
@@ -46,7 +46,7 @@ async def test_one_too_many_of_a_user_is_closed_unheard_and_others_are_served(tm
 
 async def test_in_a_full_house_a_newcomer_takes_the_place_of_who_is_idle_for_longest(tmp_path: Path):
     async with (
-        house(tmp_path, "default", prove=Queue(1, 1, 2, 3, 3), crowd=Crowd(8)) as broker,
+        house(tmp_path, "default", prove=Queue(1, 1, 2, 3, 3), crowd=places(8)) as broker,
         AsyncExitStack() as stack,
     ):
         first, second, third = [await stay(broker, stack) for _ in range(3)]
@@ -62,7 +62,7 @@ async def test_in_a_full_house_a_newcomer_takes_the_place_of_who_is_idle_for_lon
 
 
 async def test_who_was_turned_away_is_not_counted_out(tmp_path: Path):
-    crowd = Crowd(4)
+    crowd = places(4)
     queue = Queue(1, 1, 1, 1)
     async with house(tmp_path, "default", prove=queue, crowd=crowd) as broker, AsyncExitStack() as stack:
         await stay(broker, stack)
@@ -73,7 +73,7 @@ async def test_who_was_turned_away_is_not_counted_out(tmp_path: Path):
 
 async def test_who_is_being_answered_is_not_closed_for_a_newcomer_and_then_idle_again(tmp_path: Path):
     async with (
-        house(tmp_path, "default", prove=Queue(1, 1, 2, 3, 3), crowd=Crowd(8)) as broker,
+        house(tmp_path, "default", prove=Queue(1, 1, 2, 3, 3), crowd=places(8)) as broker,
         AsyncExitStack() as stack,
     ):
         reader, writer = await asyncio.open_unix_connection(broker.path)
@@ -87,4 +87,4 @@ async def test_who_is_being_answered_is_not_closed_for_a_newcomer_and_then_idle_
         broker.issuers["default"].grant("a token")
         await reader.readuntil(b'"a token"')
         [handler] = [handler for handler in handlers(broker) if handler.caller and handler.caller.uid == 1]
-        assert handler in broker.desk.crowd._idle[1]
+        assert broker.desk.crowd._rows[Rank.READER].longest_idle(User(Rank.READER, 1)) is handler

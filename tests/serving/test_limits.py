@@ -40,7 +40,7 @@ async def a_while(broker: House) -> None:
 
 
 def handlers(broker: House) -> list[Connection]:
-    return [guest for guest in broker.desk.crowd._user_of if isinstance(guest, Connection)]
+    return [guest for guest in broker.desk.crowd._inside if isinstance(guest, Connection)]
 
 
 def late(answer: bytes) -> None:
