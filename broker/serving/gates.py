@@ -24,7 +24,7 @@ from broker.serving.doorway import Gate
 LARGEST_BODY = 16 * 1024
 
 # Every path of ours is of these, so nothing that could be read in two ways is any: no %2F, no `\`, no `;`, no `//`.
-_PATH = re.compile(r"(?:/[A-Za-z0-9._~-]+)*/?")
+_PATH = re.compile(r"/(?:[A-Za-z0-9._~-]+/)*[A-Za-z0-9._~-]*")
 _DOTS = re.compile(r"/\.{1,2}(?:/|$)")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 # The names of loopback; an address cannot be rebound, a name can.

@@ -17,6 +17,8 @@ from broker.serving.gates import route_of
 from broker.serving.problem import STATUS, Handler, answered, known
 from broker.serving.turned_away import turned_away
 
+_GATE = "gate "
+
 
 @web.middleware
 async def counted(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -42,19 +44,23 @@ async def refusals(request: web.Request, handler: Handler) -> web.StreamResponse
     try:
         return await handler(request)
     except Exception as error:  # noqa: BLE001  (a request that meets a defect is answered too)
+        answer = answered(error, route_of(request))
         if (refusal := known(error)) is not None:
             _note(request, refusal)
-        return answered(error, route_of(request))
+            if refusal.by.startswith(_GATE):
+                # Somebody else may see another end of it, and what comes next may be what is hidden in it.
+                answer.force_close()
+        return answer
 
 
 @web.middleware
 async def gated(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """The gates, in their order; the one that refuses is named for the audit."""
+    """The gates, in their order; the one that refuses is named for the audit, and ends the connection."""
     for gate in request.app[DOORWAY].gates:
         try:
             gate.check(request)
         except Refusal as refusal:
-            refusal.by = f"gate {gate.name}"
+            refusal.by = f"{_GATE}{gate.name}"
             raise
     return await handler(request)
 

@@ -42,7 +42,6 @@ def test_behind_an_upgrade_no_body_is_read_as_a_request(broker: Standing, first:
     judged(upgrade + head + WORDS["honest"], "tcp", heard)
 
 
-@pytest.mark.xfail(strict=False, reason="the gate that refuses the framing lets the connection go on")
 @pytest.mark.parametrize(
     "text",
     [
