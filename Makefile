@@ -25,12 +25,14 @@ test: .venv/dev.stamp keystone ## every test that this machine can run, a real K
 	@$(BIN)/coverage report
 	@echo "Not among these: the attacks of a real browser; make e2e-browser runs them."
 
+# Seconds of hostile bytes and simulated weeks; `make test` has them.
+LONG := --ignore=tests/fuzz --ignore=tests/sim --ignore=tests/app/test_canary.py
 check: .venv/dev.stamp ## format, lint, types, architecture, and the tests that need no server: under a minute
 	@$(BIN)/ruff format --check --quiet
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
-	@$(BIN)/pytest -q -n auto -m "not keystone and not e2e and not browser" $(ARGS)
+	@$(BIN)/pytest -q -n auto -m "not keystone and not e2e and not browser" $(LONG) $(ARGS)
 
 e2e-browser: .venv/dev.stamp ## a real headless Chromium attacks a real broker, where there is one: half a minute
 	@$(BIN)/pytest -v --maxfail=5 -m browser tests/browser $(ARGS)
