@@ -95,7 +95,7 @@ async def process(daemon: Daemon, role: str, uid: int, count: int) -> AsyncItera
 
 @asynccontextmanager
 async def running() -> AsyncIterator[Daemon]:
-    """A broker whose tokens are for this user, and for the deaf, who would be cheap if they were refused."""
+    """A broker whose tokens are for all of them: strangers would be held down, see `test_strangers`."""
     with open_folder() as folder:
         async with FakeWorld.serving() as world:
             key = await world.add_key(await world.add_user())
@@ -104,7 +104,7 @@ async def running() -> AsyncIterator[Daemon]:
                 iam={"url": world.url},
                 identities={"default": {"keys": [keys.directory(folder / "key", key)]}},
                 listen=[{"tcp": "127.0.0.1:0"}],
-                grants=[{"identity": "default", "users": sorted({os.getuid(), 50004, 50006})}],
+                grants=[{"identity": "default", "users": sorted({os.getuid(), *range(50001, 50007)})}],
                 own={"KAKAOCLOUD_BROKER_LOG__LEVEL": "info"},
                 prefix=("sh", "-c", f'ulimit -n {FILES}; exec "$@"', "sh"),
             )
