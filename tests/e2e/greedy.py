@@ -2,8 +2,7 @@
 
 - `idle` asks once on each of so many connections and keeps them. `drip` sends a byte a second on each. `deaf` asks as often
   as it can and reads nothing. Who is closed comes back, except for `once-drip` and `once-deaf`.
-- `storm` connects and leaves, so many times. `flood` connects to the socket, asks, and leaves before the answer, without end.
-- `loop` keeps so many connections and asks on each, as soon as it is answered, for the metrics and for a token, in turns.
+- `storm` connects and leaves, so many times.
 - `ask` asks for so many tokens in each of four ways and says how long each took; it gives up a way after MOST_SECONDS.
 - Half of the connections are to the socket, half to the port.
 - It does what a line on stdin says, and tells where it stands as JSON: `on` (connect), `off` (leave), `go` (once more).
@@ -22,7 +21,6 @@ import sys
 import time
 
 GET = b"GET /v1/token HTTP/1.1\r\nHost: localhost\r\nMetadata: true\r\n"
-METRICS = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n"
 SECONDS = 10.0
 MOST_SECONDS = 2.0
 TURNS = 25  # in a second; a dripper sends in one of them
@@ -41,6 +39,13 @@ class Caller:
         one.settimeout(SECONDS)
         one.connect(self._path if unix else ("127.0.0.1", self._port))
         return one
+
+    def persist(self, *, unix: bool) -> socket.socket:
+        """The same, as often as there is no place in the queue."""
+        while True:
+            with contextlib.suppress(BlockingIOError):
+                return self.connect(unix=unix)
+            time.sleep(0.001)
 
 
 def answer(one: socket.socket) -> bytes:
@@ -119,74 +124,6 @@ class Crowd:
         return {"held": len(self._held), "ended": self.ended}
 
 
-class Flood:
-    """One connection after the other to the socket, each with a request whose answer nobody waits for."""
-
-    def __init__(self, caller: Caller) -> None:
-        self._caller = caller
-        self._going = False
-        self.made = 0
-
-    def on(self) -> None:
-        self._going = True
-
-    def off(self) -> None:
-        self._going = False
-
-    def turn(self) -> None:
-        end = time.monotonic() + (1 / TURNS if self._going else 0)
-        while time.monotonic() < end:
-            try:
-                with self._caller.connect(unix=True) as one:
-                    one.sendall(GET + b"\r\n")
-                self.made += 1
-            except OSError:  # the queue is full
-                time.sleep(0.001)
-
-    def state(self) -> dict[str, object]:
-        return {"made": self.made}
-
-
-class Loop:
-    """Kept connections; the next request goes out with each answer."""
-
-    def __init__(self, caller: Caller, count: int) -> None:
-        self._caller = caller
-        self._count = count
-        self._epoll = select.epoll()
-        self._held: dict[int, socket.socket] = {}
-        self.answers = 0
-
-    def on(self) -> None:
-        for number in range(self._count):
-            one = self._caller.connect(unix=number % 2 == 0)
-            one.sendall(METRICS)
-            self._held[one.fileno()] = one
-            self._epoll.register(one, select.EPOLLIN)
-
-    def off(self) -> None:
-        for one in self._held.values():
-            one.close()
-        self._held.clear()
-
-    def turn(self) -> None:
-        for descriptor, _ in self._epoll.poll(0):
-            one = self._held[descriptor]
-            try:
-                data = one.recv(2**20)
-                if b"HTTP/1.1 " in data:  # what else comes is the rest of an answer
-                    self.answers += 1
-                    one.sendall(METRICS if self.answers % 2 else GET + b"\r\n")
-            except OSError:
-                data = b""
-            if not data:
-                self._epoll.unregister(descriptor)
-                self._held.pop(descriptor).close()
-
-    def state(self) -> dict[str, object]:
-        return {"held": len(self._held), "answers": self.answers}
-
-
 def storm(caller: Caller, count: int) -> float:
     """Connect and leave; how long it took."""
     began = time.monotonic()
@@ -200,7 +137,7 @@ def asked(caller: Caller, count: int) -> dict[str, list[float]]:
     """So many tokens in each way, and how many seconds each took; `full`: a 0 for each time that the queue had no place."""
     took: dict[str, list[float]] = {"full": []}
     for unix in (True, False):
-        with caller.connect(unix=unix) as kept:
+        with caller.persist(unix=unix) as kept:
             times = took["kept by " + ("socket" if unix else "tcp")] = []
             for _ in range(count):
                 began = time.perf_counter()
@@ -234,7 +171,7 @@ def give_way() -> None:
     os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
-def main(role: str, path: str, port: str, uid: str, count: str) -> None:  # noqa: C901  (one branch a role)
+def main(role: str, path: str, port: str, uid: str, count: str) -> None:
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     if os.getuid() == 0 and int(uid):
@@ -251,15 +188,10 @@ def main(role: str, path: str, port: str, uid: str, count: str) -> None:  # noqa
         for _ in sys.stdin:
             say(storm(caller, int(count)))
         return
-    crowd: Crowd | Flood | Loop = Crowd(role, caller, int(count))
-    pause = 1 / TURNS
-    if role == "flood":
-        crowd, pause = Flood(caller), 0.0
-    if role == "loop":
-        crowd, pause = Loop(caller, int(count)), 0.001
+    crowd = Crowd(role, caller, int(count))
     while True:
         crowd.turn()
-        if select.select([sys.stdin], [], [], pause)[0]:
+        if select.select([sys.stdin], [], [], 1 / TURNS)[0]:
             line = sys.stdin.readline().strip()
             if not line:
                 return

@@ -57,7 +57,7 @@ LAG = 1.0  # seconds; thousands are closed at once, on a machine that is busy wi
 
 
 class Process:
-    """One of `greedy`."""
+    """One of `greedy`, or of `flooding`."""
 
     def __init__(self, child: asyncio.subprocess.Process) -> None:
         self._child = child
@@ -71,13 +71,15 @@ class Process:
 
 
 @asynccontextmanager
-async def process(daemon: Daemon, role: str, uid: int, count: int) -> AsyncIterator[Process]:
+async def process(
+    daemon: Daemon, role: str, uid: int, count: int, script: str = greedy.__file__
+) -> AsyncIterator[Process]:
     port, pipe = daemon.tcp[0].rpartition(":")[2], asyncio.subprocess.PIPE
     words = (
         sys.executable,
         "-I",
         "-S",
-        greedy.__file__,
+        script,
         role,
         str(daemon.socket),
         port,
