@@ -25,8 +25,8 @@ test: .venv/dev.stamp keystone ## every test that this machine can run, a real K
 	@$(BIN)/coverage report
 	@echo "Not among these: the attacks of a real browser; make e2e-browser runs them."
 
-# Seconds of hostile bytes and simulated weeks; `make test` has them.
-LONG := --ignore=tests/fuzz --ignore=tests/sim --ignore=tests/app/test_canary.py
+# Whole brokers, processes, hostile bytes and simulated weeks: `make test` has them.
+LONG := $(addprefix --ignore=tests/,app cli contracts fuzz sim test_whole_run.py)
 check: .venv/dev.stamp ## format, lint, types, architecture, and the tests that need no server: under a minute
 	@$(BIN)/ruff format --check --quiet
 	@$(BIN)/ruff check --quiet
