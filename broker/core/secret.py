@@ -9,6 +9,9 @@ import hashlib
 import hmac
 from typing import NoReturn, final
 
+# Characters: a word like "member" stands in every answer of IAM, and may be somebody's secret.
+_NO_CHANCE = 16
+
 
 @final
 class Secret:
@@ -28,8 +31,8 @@ class Secret:
         return hashlib.sha256(self._text.encode()).hexdigest()
 
     def is_in(self, content: bytes) -> bool:
-        """Whether it stands in these bytes as it is."""
-        return self._text.encode(errors="surrogatepass") in content
+        """Whether it stands in these bytes as it is; a short one, as people choose them, may do so by chance and is not looked for."""
+        return len(self._text) >= _NO_CHANCE and self._text.encode(errors="surrogatepass") in content
 
     def __repr__(self) -> str:
         return "Secret(***)"

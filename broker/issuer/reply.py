@@ -43,7 +43,7 @@ def parse_reply(status: int, headers: Headers, body: bytes, sent_at: float) -> R
         odd("it is a token that has already ended")
     found = _token(token, Secret(value), body)
     if any(
-        value in text
+        found.value.is_in(text.encode(errors="surrogatepass"))
         for thing in (found.user, found.project, *found.roles)
         for text in (thing.id, thing.name)
     ):

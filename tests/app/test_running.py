@@ -32,6 +32,13 @@ async def test_several_identities_each_have_their_own_token(tmp_path: Path):
             assert iam.counters.issued == 2
 
 
+async def test_a_secret_that_is_a_common_word_brings_tokens_too(tmp_path: Path):
+    """People may choose one; each answer of IAM holds the word, and is no echo of it."""
+    async with whole(tmp_path, FakeIam(key_secret="member")):
+        status, body = await get(tmp_path / "s", "/v1/token")
+        assert (status, body["roles"]) == (200, ["member"])
+
+
 @pytest.mark.parametrize("trouble", ["refused", "hang", "half", "429:retry-after=300"])
 async def test_l12_one_identitys_trouble_does_not_delay_another(tmp_path: Path, trouble: str):
     """An IAM that refuses connections, hangs, breaks off or throttles is its own identity's trouble."""

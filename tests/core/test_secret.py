@@ -68,9 +68,10 @@ def test_reveal_and_digest():
 
 
 def test_it_is_found_in_bytes_without_being_shown():
-    assert Secret(CANARY).is_in(f"<{CANARY}>".encode())
-    assert not Secret(CANARY).is_in(CANARY[:-1].encode())
-    assert not Secret("\udcff").is_in(b"x")
+    text = f"{CANARY}-{CANARY}"
+    assert Secret(text).is_in(f"<{text}>".encode())
+    assert not Secret(text).is_in(text[:-1].encode())
+    assert not Secret("\udcff" * 20).is_in(b"x")
 
 
 def test_a_wiped_buffer_is_zeros_for_whoever_still_has_it():
@@ -79,3 +80,11 @@ def test_a_wiped_buffer_is_zeros_for_whoever_still_has_it():
         wipe(buffer)
         assert not any(still_there)
         assert len(still_there) == len(CANARY)
+
+
+@pytest.mark.parametrize("chosen", ["member", "secret", "t", "", "password-of-ops"])
+def test_a_short_secret_is_not_looked_for_where_it_may_stand_by_chance(chosen: str):
+    """OpenStack lets people choose; an answer that holds the word is no echo, and the key's tokens must come."""
+    assert not Secret(chosen).is_in(f"...{chosen}...".encode())
+    assert Secret("0123456789abcdef").is_in(b"...0123456789abcdef...")
+    assert not Secret("0123456789abcdef").is_in(b"...0123456789abcdeX...")
