@@ -48,11 +48,11 @@ class Auditing:
             self._audit.tick(now)
             self._tell(self._outlet, now)
 
-    def close(self, now: float) -> None:
+    def close(self) -> None:
         """Have all that waits written; blocks for as long as an outlet may take at the end."""
         if self._audit is None or self._outlet is None:
             return
-        self._audit.close(now)
+        self._audit.close()
         self._outlet.close()
         if self._outlet.untold:
             detail = self._outlet.trouble or "the audit trail was not written to its end in time"
@@ -80,7 +80,7 @@ def open_audit(where: str, clock: Clock) -> Iterator[Auditing]:
     try:
         yield auditing
     finally:
-        auditing.close(clock.now())
+        auditing.close()
 
 
 def _sink(where: str) -> Sink:

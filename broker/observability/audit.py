@@ -61,9 +61,8 @@ class Audit:
         self._tokens.tick(now)
         self._refusals.tick(now)
 
-    def close(self, now: float) -> None:
+    def close(self) -> None:
         """Write all that waits."""
-        del now
         self._tokens.close()
         self._refusals.close()
 

@@ -61,20 +61,10 @@ class Auditor(Protocol):
 class Unheard:
     """An auditor that records nothing."""
 
-    def handed(
-        self, caller: Workload, identity: str, by: str, digest: str, life: float, now: float, times: int = 1
-    ) -> None:
+    def handed(self, *told: object, **more: object) -> None:
         """A token was handed out."""
 
-    def refused(
-        self,
-        caller: Workload | None,
-        listener: str,
-        identity: str | None,
-        reason: str,
-        by: str,
-        now: float,
-    ) -> None:
+    def refused(self, *told: object, **more: object) -> None:
         """A request was refused."""
 
 
@@ -105,7 +95,7 @@ class Desk:
     meter: Meter
     witness: Witness
     crowd: Crowd
-    auditor: Auditor = field(default_factory=Unheard)
+    auditor: Auditor
     pace: Pace = field(default_factory=Pace)
     throttle: Throttle = field(default_factory=Throttle)
     client_secrets: ClientSecrets = field(default_factory=Nobodys)

@@ -205,13 +205,13 @@ def test_trouble_is_told_once_with_its_end_and_at_most_once_a_minute():
     assert told.ticks(61.0) == [("audit_failed", 1)]
     told.works()
     assert told.ticks(62.0) == [("audit_recovered", 1)]
-    told.auditing.close(63.0)
+    told.auditing.close()
 
 
 def test_what_the_end_could_not_write_is_said_by_the_log():
     told = Told()
     told.fails()
     with capture_logs() as log:
-        told.auditing.close(0.0)
+        told.auditing.close()
     assert [(line["event"], line["lost"]) for line in log] == [("audit_failed", 1)]
     assert "no space left" in log[0]["detail"]

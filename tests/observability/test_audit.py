@@ -225,7 +225,7 @@ def test_the_end_tells_all_that_waits():
         trail.refused(other(uid))
     for _ in range(3):
         trail.handed()
-    trail.audit.close(trail.now)
+    trail.audit.close()
     assert sum(trail.kept.times()) == MOST_KINDS + 5 + 3  # type: ignore[arg-type]
     assert not trail.audit._refusals._kinds
     assert not trail.audit._refusals._others
@@ -269,7 +269,7 @@ def test_every_request_is_in_exactly_one_line(steps: list[tuple[str, int, int]])
                 for _ in range(times):
                     trail.refused(other(number % 7), reason=("access_denied", "host_not_allowed")[number % 2])
                 asked["refusal"] += times
-        trail.audit.close(trail.now)
+        trail.audit.close()
     told = Counter[str]()
     for line in trail.kept.lines:
         told[line["event"]] += line["times"]

@@ -260,7 +260,7 @@ def test_each_request_is_in_a_line_or_among_the_lost_whatever_fails_when(steps: 
                 gate.error = FULL if step == "breaks" else None
                 (gate.open.clear if step == "hangs" else gate.open.set)()
         gate.open.set()
-        audit.close(now)
+        audit.close()
         out.close()
     told = [given.fields for given in gate.written if given.fields["event"] == "lost"]
     requests, lines = (sum(int(str(each[name])) for each in told) for name in ("requests", "lines"))
