@@ -35,6 +35,7 @@ from broker.openings import openings
 from broker.reloading import LivePolicy, Reloading
 from broker.roster import Roster, places_of
 from broker.serving import answers
+from broker.serving.allowed import Allowed
 from broker.serving.application import application
 from broker.serving.context import Desk
 from broker.serving.crowd import Crowd, places
@@ -92,21 +93,32 @@ async def running(
         stores = stack.enter_context(open_stores(settings, clock))
         keyring: list[Keyring] = []
         metrics = Metrics(__version__, lambda: _readings(keyring[0], clock), auditing.lost)
-        setting = replace(await _setting(settings, stores, clock), ailments=auditing.ailments)
+        allowed = Allowed(clock, metrics, auditing.auditor)
+        stack.callback(allowed.tell)
+        setting = replace(
+            await _setting(settings, stores, clock),
+            # What was allowed is forgotten before anybody hears of a change.
+            observers=(allowed.lease_changed, Journal().tell),
+            ailments=auditing.ailments,
+        )
         roster = await stack.enter_async_context(Roster(setting, stores, metrics))
         keyring.append(roster.keyring)
         await roster.add(settings, found, secrets)
         # Held here, keys would outlive their replacement.
         del found, secrets
-        reloading = Reloading(settings, load or (lambda: settings), sources, roster, policy, owner)
+        reloading = Reloading(
+            settings, load or (lambda: settings), sources, roster, policy, owner, allowed.rules_changed
+        )
         stack.push_async_callback(reloading.aclose)
         desk = Desk(
             roster.keyring, roster.projects, policy, clock, Drain(), metrics, Refusals(),
-            Crowd(places(), owner.is_, policy.reads_anything), auditing.auditor, client_secrets=roster.client_secrets,
+            Crowd(places(), owner.is_, policy.reads_anything), auditing.auditor, allowed,
+            client_secrets=roster.client_secrets,
         )  # fmt: skip
         desk.keyring.observe()
         for doorway, listening in opened:
-            await stack.enter_async_context(serving(application(desk, doorway), listening))
+            site = serving(application(desk, doorway), listening, lane=settings.serving.lane)
+            await stack.enter_async_context(site)
         await stack.enter_async_context(ticking(_Tick(desk, auditing, roster.client_secrets)))
         yield Broker(desk, tuple(doorway.label for doorway, _ in opened), reloading)
 
@@ -146,7 +158,6 @@ async def _setting(settings: Settings, stores: Stores, clock: Clock) -> Setting:
         host=socket.gethostname(),
         allowance=Allowance(clock.now(), await total.load(), total.keep),
         jitter=random.SystemRandom().random,
-        observers=(Journal().tell,),
         refresh=timing.Refresh(settings.refresh.earliest, settings.refresh.latest, settings.refresh.critical),
         validation=Validation(settings.validation.every, settings.validation.methods),
     )
@@ -180,6 +191,7 @@ class _Tick:
             _log.info("woke", after_seconds=round(max(slept, late)))
             keyring.woke()
         keyring.observe()
+        self._desk.allowed.tell()
         self._auditing.tick(now)
         self._client_secrets.tick(now)
 

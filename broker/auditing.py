@@ -13,7 +13,7 @@ from broker.observability.outlet import Outlet, Sink
 from broker.observability.to_file import ToFile
 from broker.observability.to_journald import ToJournald
 from broker.observability.to_stdout import to_stdout
-from broker.serving.context import Auditor, Unheard
+from broker.serving.books import Auditor, Unheard
 
 _log = structlog.get_logger()
 

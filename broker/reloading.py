@@ -44,15 +44,16 @@ class Reloading:
 
     def __init__(
         self, settings: Settings, load: Callable[[], Settings], sources: Sources, roster: Roster, policy: LivePolicy,
-        owner: Owner,
+        owner: Owner, rules_changed: Callable[[], None],
     ) -> None:  # fmt: skip
-        """`load` reads the settings anew; it may block, and raises ConfigError."""
+        """`load` reads the settings anew; it may block, and raises ConfigError. `rules_changed` is told once they hold."""
         self.settings = settings
         self._load = load
         self._sources = sources
         self._roster = roster
         self._policy = policy
         self._owner = owner
+        self._rules_changed = rules_changed
         self._task: asyncio.Task[None] | None = None
         self._again = False
 
@@ -103,6 +104,9 @@ class Reloading:
         )
         # From here on nothing can fail, so that no half of new settings is ever in force.
         self._policy.now = taken.policy(self._owner)
+        for name in changes.removed:
+            self._roster.dismiss(name)
+        self._rules_changed()
         self._rekey(changes, found)
         self._roster.client_secrets.take_over({name: secrets[name] for name in changes.client_secrets})
         self.settings = taken

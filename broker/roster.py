@@ -53,7 +53,7 @@ class Roster:
                 made[name] = await self._make(settings, name, places)
         except ConfigError:
             for name in made:
-                await self._end(name)
+                await self.end(name)
             raise
         await asyncio.gather(*(keeper.restore() for keeper, _ in made.values()))
         self.client_secrets.take_over(secrets)
@@ -61,14 +61,14 @@ class Roster:
             self.projects[name] = lists
             self.keyring.add(name, keeper)
 
-    async def end(self, name: str) -> None:
-        """Run this identity no longer: who waits for its token is told that there is none."""
+    def dismiss(self, name: str) -> None:
+        """Nobody finds this identity any longer: who waits for its token is told that there is none."""
         keeper = self.keyring.take(name)
         del self.projects[name]
         keeper.end(self.clock.now())
-        await self._end(name)
 
-    async def _end(self, name: str) -> None:
+    async def end(self, name: str) -> None:
+        """Close what an identity had that was dismissed, or never came to run."""
         await self._stacks.pop(name).aclose()
 
     async def _make(

@@ -7,6 +7,7 @@
 """
 
 import hashlib
+import math
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
@@ -53,6 +54,11 @@ class Span:
         if now >= self.critical_at:
             return Phase.CRITICAL
         return Phase.DUE if now >= self.due_at else Phase.FRESH
+
+    def turns_at(self, now: float) -> float:
+        """When the phase of `now` ends, which the last one never does."""
+        turns = (self.due_at, self.critical_at, self.deadline)
+        return min((at for at in turns if at > now), default=math.inf)
 
 
 def lifetime(issued_at: datetime, expires_at: datetime, date: datetime | None) -> float:

@@ -113,17 +113,17 @@ class Metrics:
         self._rendered: dict[str, bytes] = {}
         self._declare_the_rest(version, leases, audit_lost)
 
-    def requested(self, listener: str, route: str, status: int) -> None:
-        """A request was answered; `route` is the route's pattern or "other"."""
-        self._requests.at(listener, route, str(status)).inc()
+    def requested(self, listener: str, route: str, status: int, times: int = 1) -> None:
+        """Requests were answered; `route` is the route's pattern or "other"."""
+        self._requests.at(listener, route, str(status)).inc(times)
 
     def refused(self, reason: str) -> None:
         """A request was refused with this code."""
         self._refused.at(reason).inc()
 
-    def served(self, identity: str, listener: str) -> None:
-        """A token left for a workload."""
-        self._served.at(identity, listener).inc()
+    def served(self, identity: str, listener: str, times: int = 1) -> None:
+        """A token left for a workload, so many times."""
+        self._served.at(identity, listener).inc(times)
 
     def asked(self, identity: str, operation: str, outcome: str, seconds: float) -> None:
         """A request to IAM ended: "ok" or the fault."""

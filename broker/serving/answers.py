@@ -1,5 +1,6 @@
 """What workloads read of a token and of its lease, as plain values."""
 
+import json
 from datetime import datetime
 
 from broker.core import lease, watch
@@ -37,6 +38,11 @@ def token(identity: str, held: Held, now: float, *, stale: bool) -> Json:
         "roles": [role.name for role in shown.roles],
         "key_expires_at": shown.key_expires_at,
     }
+
+
+def body(identity: str, held: Held, now: float, *, stale: bool, bare: bool) -> str:
+    """What is sent: the token alone, or the answer as JSON."""
+    return held.token.value.reveal() if bare else json.dumps(token(identity, held, now, stale=stale))
 
 
 def state(kept: Lease, now: float) -> str:

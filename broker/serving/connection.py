@@ -3,11 +3,15 @@
 - In what time and size a request must arrive is for `punctual`.
 - Whoever does not read is let go after ANSWER_SECONDS. Until then no other answer is made for it: one is out when the
   kernel has all of it, so nothing is ever left to be sent when a connection ends.
+- What was just allowed may be remembered for the express lane, if it was all that came; then the connection goes back there.
 - The library answers what it cannot parse by quoting it in plain text, and logs a traceback for each, as for a body that
   is packed wrongly: any local user could fill the log. Here that is a problem like any other, told as rarely as any.
 """
 
 import asyncio
+import os
+import socket
+from collections.abc import Callable
 from http import HTTPStatus
 
 import structlog
@@ -19,21 +23,22 @@ from broker.core.errors import Code, Refusal
 from broker.serving.context import DESK, Desk
 from broker.serving.doorway import DOORWAY
 from broker.serving.problem import SERVER, STATUS, answered, known, response
-from broker.serving.punctual import Punctual
+from broker.serving.punctual import ANSWER_SECONDS, Punctual
+from broker.serving.remembered import HANDED_OUT
 from broker.serving.row import Rank, User
 from broker.serving.throttle import Peer
 from broker.serving.turned_away import NO_ROUTE, turned_away
 
 _log = structlog.get_logger()
 
-# For the reader of an answer, which is small.
-ANSWER_SECONDS = 10.0
+# Gives a connection back to the lane: its socket, which is a new descriptor of the same, and whose it is.
+Back = Callable[["Connection", socket.socket], None]
 
 
 class Connection(Punctual):
     """A connection of one proven caller."""
 
-    __slots__ = ("_desk", "_doorway", "_erred", "_link", "_peer", "caller", "user")
+    __slots__ = ("_back", "_came", "_desk", "_doorway", "_erred", "_link", "caller", "peer", "used", "user")
 
     def __init__(
         self,
@@ -43,7 +48,10 @@ class Connection(Punctual):
         caller: Workload | None,
         user: User,
         peer: Peer,
+        came: bytes = b"",
+        back: Back | None = None,
     ) -> None:
+        """`came` was read on it already; `back` is where it may go once its request is remembered."""
         super().__init__(manager, loop)
         self._desk: Desk = app[DESK]
         self._doorway = app[DOORWAY]
@@ -51,13 +59,19 @@ class Connection(Punctual):
         self._link: asyncio.Transport | None = None
         self.caller = caller
         self.user = user
-        self._peer = peer
+        self.peer = peer
+        self.used = False  # the crowd is told by `understood`
+        self._came = came
+        self._back = back
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         self._link = self.transport  # which the library forgets when it closes
         if self._link is not None:
             self._link.set_write_buffer_limits(high=0)
+        came, self._came = self._came, b""
+        if came:
+            self.data_received(came)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._link = None
@@ -67,7 +81,7 @@ class Connection(Punctual):
     async def turn(self) -> None:
         """Wait until this caller may be answered, which only strangers have to. Until then the connection is idle."""
         if self.user.rank is Rank.STRANGER:
-            await self._desk.throttle.turn(self._peer, self._desk.clock)
+            await self._desk.throttle.turn(self.peer, self._desk.clock)
 
     def understood(self) -> None:
         """A request is about to be handled."""
@@ -120,6 +134,8 @@ class Connection(Punctual):
                 finished = await super().finish_response(request, resp, start_time)
                 if self._erred or request.content.exception() is not None:
                     await self.linger()
+                elif not finished[1]:
+                    self._remember(resp)
                 return finished
         except TimeoutError:
             self._abort()
@@ -132,6 +148,26 @@ class Connection(Punctual):
             _log.debug("not_a_request", status=HTTPStatus.BAD_REQUEST.value)
         else:
             _log.error("connection_defect", exc_info=error, said=str(args[0]) if args else None)
+
+    def _remember(self, response: web.StreamResponse) -> None:
+        it = response.get(HANDED_OUT)
+        if self._back is None or self._alone is None or it is None or it.caller is not self.caller:
+            return
+        if self._desk.allowed.remember(self._alone, it, response) and response.keep_alive:
+            # Two turns of the loop, until the library waits for the next request.
+            self._loop.call_soon(self._loop.call_soon, self._go_back)
+
+    def _go_back(self) -> None:
+        """To the lane, if nothing has come here meanwhile. A copy of the descriptor outlives the library's transport."""
+        if self._back is None or not self.idle or self._link is None or self._link.get_write_buffer_size():
+            return
+        try:
+            copy = socket.socket(fileno=os.dup(self._link.get_extra_info("socket").fileno()))
+        except OSError:  # without a free descriptor it stays here
+            return
+        self._desk.crowd.leave(self)
+        self._link.abort()
+        self._back(self, copy)
 
     def _abort(self) -> None:
         if self._link is not None:

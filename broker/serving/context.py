@@ -11,6 +11,8 @@ from broker.core.ports import Clock
 from broker.core.secret import Secret
 from broker.keeper.keyring import Keyring
 from broker.keeper.projects import Projects
+from broker.serving.allowed import Allowed
+from broker.serving.books import Auditor, Meter, Witness
 from broker.serving.crowd import Crowd
 from broker.serving.drain import Drain
 from broker.serving.pace import Pace
@@ -23,49 +25,6 @@ class Policy(Protocol):
     def may_read(self, workload: Workload, identity: str) -> Verdict: ...
     def may_view(self, workload: Workload, identity: str) -> Verdict: ...
     def reads_anything(self, workload: Workload) -> bool: ...
-
-
-class Meter(Protocol):
-    """Who counts, see observability.metrics."""
-
-    def requested(self, listener: str, route: str, status: int) -> None: ...
-    def refused(self, reason: str) -> None: ...
-    def served(self, identity: str, listener: str) -> None: ...
-    def lag(self, seconds: float) -> None: ...
-    def exposition(self, accept: str, now: float) -> tuple[bytes, str]: ...
-
-
-class Witness(Protocol):
-    """Who writes down refusals, see observability.refusals."""
-
-    def tell(self, reason: str, caller: Workload | None, listener: str, route: str, now: float) -> None: ...
-
-
-class Auditor(Protocol):
-    """Who records each hand-out and refusal, see observability.audit."""
-
-    def handed(
-        self, caller: Workload, identity: str, by: str, digest: str, life: float, now: float, times: int = 1
-    ) -> None: ...
-    def refused(
-        self,
-        caller: Workload | None,
-        listener: str,
-        identity: str | None,
-        reason: str,
-        by: str,
-        now: float,
-    ) -> None: ...
-
-
-class Unheard:
-    """An auditor that records nothing."""
-
-    def handed(self, *told: object, **more: object) -> None:
-        """A token was handed out."""
-
-    def refused(self, *told: object, **more: object) -> None:
-        """A request was refused."""
 
 
 class ClientSecrets(Protocol):
@@ -96,6 +55,7 @@ class Desk:
     witness: Witness
     crowd: Crowd
     auditor: Auditor
+    allowed: Allowed
     pace: Pace = field(default_factory=Pace)
     throttle: Throttle = field(default_factory=Throttle)
     client_secrets: ClientSecrets = field(default_factory=Nobodys)

@@ -37,6 +37,7 @@ async def readyz_one(request: web.Request) -> web.Response:
 async def metrics(request: web.Request) -> web.Response:
     """`GET /metrics`: what a Prometheus scrapes."""
     desk = request.app[DESK]
+    desk.allowed.tell()
     body, kind = desk.meter.exposition(request.headers.get("Accept", ""), desk.clock.now())
     return web.Response(body=body, headers=_NO_STORE | {"Content-Type": kind})
 

@@ -19,6 +19,8 @@ from aiohttp.web_protocol import _ErrInfo
 
 from broker.core.errors import Code, Refusal
 
+# For the reader of an answer, which is small.
+ANSWER_SECONDS = 10.0
 # Longer than any client pauses between two requests of one task.
 KEEPALIVE_SECONDS = 75.0
 REQUEST_SECONDS = 10.0
@@ -34,7 +36,7 @@ _END = b"\r\n\r\n"
 class Punctual(web.RequestHandler):
     """The library's handler with an eye on the time. Knows neither callers nor answers."""
 
-    __slots__ = ("_body", "_half", "_heard", "_over", "_patience", "_size")
+    __slots__ = ("_alone", "_body", "_half", "_heard", "_over", "_patience", "_size")
 
     def __init__(self, manager: web.Server, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(
@@ -52,6 +54,7 @@ class Punctual(web.RequestHandler):
         self._body = EMPTY_PAYLOAD  # of the request that came last
         self._over = False  # the last thing that was heard is refused
         self._patience: asyncio.TimerHandle | None = None
+        self._alone: bytes | None = None  # all of the last request, if nothing came with it or since
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -102,6 +105,16 @@ class Punctual(web.RequestHandler):
         await asyncio.sleep(LINGERING_SECONDS)
 
     @property
+    def idle(self) -> bool:
+        """Whether it waits for a request of which nothing has come, and its last answer is out."""
+        return (
+            self._waiter is not None
+            and not (self._messages or self._half or self._over or self._close or self._force_close)
+            and self.transport is not None
+            and not self.transport.is_closing()
+        )
+
+    @property
     def _whole(self) -> int:
         """How many requests have come to their end."""
         return self._request_count - (not self._body.is_eof())
@@ -112,6 +125,7 @@ class Punctual(web.RequestHandler):
         No half of a head ends like a head, so that most often it is plain. Else the last byte is parsed by itself.
         """
         before = self._whole
+        new = bool(data) and not (self._half or self._messages or self._request_in_progress)
         if not data or data.endswith(_END):
             self._parse(data)
             # Behind a full row the library holds back what may be anything; without data it goes on with that.
@@ -124,6 +138,7 @@ class Punctual(web.RequestHandler):
             self._parse(data[-1:])
             ended = self._whole > known
         came = self._whole > before
+        self._alone = data if new and ended and self._whole == before + 1 else None
         if came:
             self._calm()
             self._size = 0

@@ -29,6 +29,7 @@ class Guest(Protocol):
     """A connection as the crowd knows it."""
 
     user: User
+    used: bool  # since the row last looked, if nobody told it
 
     def make_room(self) -> None: ...
 
@@ -78,8 +79,12 @@ class Row:
         self._put_in(guest.user)
 
     def longest_idle(self, user: User) -> Guest | None:
-        """Whose connection of this user has been idle for longest."""
-        return next(iter(self._idle.get(user, {})), None)
+        """Whose connection of this user has been idle for longest; one that was used meanwhile goes to the end."""
+        idle = self._idle.get(user, {})
+        while idle and (guest := next(iter(idle))).used:
+            guest.used = False
+            self.rests(guest)
+        return next(iter(idle), None)
 
     def of_greediest(self) -> Guest | None:
         """The same of the user who has most, of those with an idle one."""

@@ -15,9 +15,12 @@ from functools import partial
 import structlog
 from aiohttp import web
 
+from broker.core.access import Workload
+from broker.serving import punctual
 from broker.serving.connection import Connection
 from broker.serving.context import DESK
 from broker.serving.doorway import DOORWAY
+from broker.serving.lane import Lane, Seat, what_came
 from broker.serving.row import Rank
 from broker.serving.throttle import peer_of
 from broker.serving.turned_away import turned_away
@@ -36,8 +39,8 @@ _LAST_SECONDS = 1.0
 
 
 @asynccontextmanager
-async def serving(app: web.Application, listening: socket.socket) -> AsyncIterator[None]:
-    """Answer on this socket for as long as the context lasts."""
+async def serving(app: web.Application, listening: socket.socket, *, lane: bool) -> AsyncIterator[None]:
+    """Answer on this socket for as long as the context lasts; `lane`: with the express lane in front of the library."""
     # Who leaves takes the handler along: a wait of half a minute for nobody would be counted nowhere.
     runner = web.AppRunner(
         app, handle_signals=False, access_log=None, shutdown_timeout=_LAST_SECONDS, handler_cancellation=True
@@ -45,7 +48,7 @@ async def serving(app: web.Application, listening: socket.socket) -> AsyncIterat
     await runner.setup()
     if runner.server is None:
         raise RuntimeError("the runner was set up and has no server")
-    entrance = _Entrance(app, runner.server, listening)
+    entrance = _Entrance(app, runner.server, listening, lane=lane)
     entrance.open()
     try:
         yield
@@ -55,21 +58,28 @@ async def serving(app: web.Application, listening: socket.socket) -> AsyncIterat
 
 
 class _Entrance:
-    """Accepts connections on one socket."""
+    """Accepts connections on one socket, and gives each to the lane or to the library."""
 
-    def __init__(self, app: web.Application, manager: web.Server, listening: socket.socket) -> None:
+    def __init__(
+        self, app: web.Application, manager: web.Server, listening: socket.socket, *, lane: bool
+    ) -> None:
         self._app = app
+        self._desk = app[DESK]
+        self._doorway = app[DOORWAY]
         self._manager = manager
         self._listening = listening
         listening.setblocking(False)  # noqa: FBT003  (the library's own signature)
         self._loop = asyncio.get_running_loop()
-        self._arriving: set[asyncio.Task[None]] = set()
+        self._lane = Lane(self._desk, self._hand_over, self._turn_away) if lane else None
+        self._arriving: set[asyncio.Task[object]] = set()
         self._rest: asyncio.TimerHandle | None = None
         self._told_at = float("-inf")
 
     def open(self) -> None:
         """Accept from now on."""
-        self._loop.add_reader(self._listening, self._accept)
+        if self._lane is not None:
+            self._lane.open()
+        self._listen()
 
     async def aclose(self) -> None:
         """Accept no more; who waits in the kernel's queue is turned away at once."""
@@ -77,9 +87,14 @@ class _Entrance:
             self._rest.cancel()
         self._loop.remove_reader(self._listening)
         self._listening.close()
+        if self._lane is not None:
+            await self._lane.aclose()
         for task in self._arriving:
             task.cancel()
         await asyncio.gather(*self._arriving, return_exceptions=True)
+
+    def _listen(self) -> None:
+        self._loop.add_reader(self._listening, self._accept)
 
     def _accept(self) -> None:
         for _ in range(_AT_ONCE):
@@ -90,54 +105,70 @@ class _Entrance:
             except OSError as error:
                 self._pause(error)
                 return
-            if _has_left(accepted):
+            came = what_came(accepted)
+            if came == b"":  # it has left again
                 accepted.close()
             else:
-                self._receive(accepted)
+                self._receive(accepted, came)
 
-    def _receive(self, accepted: socket.socket) -> None:
-        desk, doorway = self._app[DESK], self._app[DOORWAY]
-        caller = doorway.prove(accepted)
+    def _receive(self, accepted: socket.socket, came: bytes | None) -> None:
+        desk = self._desk
+        caller = self._doorway.prove(accepted)
         user, peer = desk.crowd.user(caller), peer_of(accepted, caller)
         too_fast = user.rank is Rank.STRANGER and not desk.throttle.admits(peer, desk.clock.now())
         if too_fast or not desk.crowd.admits(user):
             accepted.close()
-            turned_away(desk, doorway, caller, "too_many_connections", "crowd")
+            self._turn_away(caller)
             return
-        connection = Connection(self._manager, self._app, self._loop, caller, user, peer)
-        desk.crowd.enter(connection)
-        task = self._loop.create_task(self._join(connection, accepted))
-        self._arriving.add(task)
-        task.add_done_callback(partial(self._joined, connection, accepted))
-
-    async def _join(self, connection: Connection, accepted: socket.socket) -> None:
         accepted.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _KERNEL_KEEPS)
-        await self._loop.connect_accepted_socket(lambda: connection, accepted)
+        if self._lane is None:
+            self._join(
+                Connection(self._manager, self._app, self._loop, caller, user, peer, came or b""), accepted
+            )
+        else:
+            self._lane.take(Seat(self._lane, accepted, caller, user, peer), came, punctual.REQUEST_SECONDS)
 
-    def _joined(self, connection: Connection, accepted: socket.socket, task: asyncio.Task[None]) -> None:
+    def _turn_away(self, caller: Workload | None) -> None:
+        turned_away(self._desk, self._doorway, caller, "too_many_connections", "crowd")
+
+    def _hand_over(self, seat: Seat, came: bytes) -> None:
+        """From the lane to the library."""
+        self._join(
+            Connection(
+                self._manager, self._app, self._loop, seat.caller, seat.user, seat.peer, came, self._take_back
+            ),
+            seat.link,
+        )
+
+    def _take_back(self, connection: Connection, link: socket.socket) -> None:
+        """From the library to the lane."""
+        if self._lane is None or self._lane.closed:
+            link.close()
+        else:
+            seat = Seat(self._lane, link, connection.caller, connection.user, connection.peer)
+            self._lane.take(seat, None, punctual.KEEPALIVE_SECONDS)
+
+    def _join(self, connection: Connection, link: socket.socket) -> None:
+        self._desk.crowd.enter(connection)
+        joining = self._loop.connect_accepted_socket(lambda: connection, link)
+        task = self._loop.create_task(joining)
+        self._arriving.add(task)
+        task.add_done_callback(partial(self._joined, connection, link))
+
+    def _joined(self, connection: Connection, link: socket.socket, task: asyncio.Task[object]) -> None:
         self._arriving.discard(task)
         error = None if task.cancelled() else task.exception()
         if task.cancelled() or error is not None:
-            accepted.close()
-            self._app[DESK].crowd.leave(connection)
+            link.close()
+            self._desk.crowd.leave(connection)
         if error is not None and not isinstance(error, OSError):  # which says that the caller is gone already
             _log.error("connection_defect", exc_info=error)
 
     def _pause(self, error: OSError) -> None:
         """The kernel would tell of the waiting connection again and again, and the loop turn for nothing."""
         self._loop.remove_reader(self._listening)
-        self._rest = self._loop.call_later(_REST_SECONDS, self.open)
+        self._rest = self._loop.call_later(_REST_SECONDS, self._listen)
         now = self._loop.time()
         if now - self._told_at >= _TOLD_EVERY:
             self._told_at = now
-            _log.warning("accept_failed", listener=self._app[DOORWAY].label, detail=error.strerror)
-
-
-def _has_left(accepted: socket.socket) -> bool:
-    """Whether its end has come already, and nothing before it."""
-    try:
-        return not accepted.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-    except (BlockingIOError, InterruptedError):
-        return False
-    except OSError:  # by a reset
-        return True
+            _log.warning("accept_failed", listener=self._doorway.label, detail=error.strerror)

@@ -10,9 +10,11 @@ from broker.core.model import Held
 from broker.keeper.keeper import Keeper
 from broker.serving import accept, answers, prefer, tag
 from broker.serving.context import DESK
+from broker.serving.gates import route_of
 from broker.serving.pace import early
 from broker.serving.passage import workload
 from broker.serving.permission import Permit, denied, handed_out, permit, still
+from broker.serving.remembered import HANDED_OUT, HandedOut, plain
 
 DEFAULT_IDENTITY = "default"
 _MIN_TTL = re.compile(r"[0-9]{1,9}")
@@ -58,10 +60,14 @@ async def _token(request: web.Request, allowed: Permit) -> web.Response:
     now = desk.clock.now()
     if request.method != "HEAD":  # which takes nothing away
         handed_out(request, allowed, held, now)
-    if text:
-        return web.Response(text=held.token.value.reveal(), content_type="text/plain", headers=headers)
-    body = answers.token(name, held, now, stale=lease.stale(keeper.lease, now))
-    return web.json_response(body, headers=headers)
+    stale = lease.stale(keeper.lease, now)
+    body = answers.body(name, held, now, stale=stale, bare=text)
+    kind = "text/plain" if text else "application/json"
+    response = web.Response(text=body, content_type=kind, headers=headers)
+    if plain(request):
+        route, until = route_of(request), held.span.turns_at(now)
+        response[HANDED_OUT] = HandedOut(allowed.caller, name, allowed.by, held, stale, text, route, until)
+    return response
 
 
 async def _another(request: web.Request, keeper: Keeper, held: Held, until: float, min_ttl: float) -> Held:

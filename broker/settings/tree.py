@@ -43,6 +43,7 @@ class Serving(Table):
     drain: Annotated[float, duration(0, 3600)] = (
         10.0  # seconds that requests in flight may take after SIGTERM
     )
+    lane: bool = True  # the express lane in front of the HTTP library, for requests that were allowed before
     hosts: tuple[Host, ...] = ()  # names that requests over TCP may call us by, beside those of loopback
 
 

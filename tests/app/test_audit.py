@@ -20,7 +20,7 @@ from broker.fakeiam.server import FakeIam
 from broker.identity.sources import Sources
 from broker.observability.audit import Audit
 from broker.observability.outlet import Outlet
-from broker.serving.context import Unheard
+from broker.serving.books import Unheard
 from tests.app.whole import get, key_folder, settings, until
 from tests.fakes.clock import FakeClock
 from tests.observability.trail import CALLER, DIGEST, Gate, parsed

@@ -12,6 +12,7 @@ from structlog.typing import EventDict
 
 from broker.observability.metrics import Metrics
 from broker.openings import openings
+from broker.serving.allowed import Allowed
 from broker.serving.application import application
 from broker.serving.site import serving
 from broker.settings import Settings
@@ -142,11 +143,12 @@ async def _opened(folder: Path, runner: asyncio.Runner, said: list[EventDict]) -
     ):
         await broker.issued("default", LIFE, TOKEN)
         await broker.issued("other", LIFE, FORBIDDEN)
-        desk = replace(broker.desk, meter=Metrics("0", lambda: ()))
+        meter = Metrics("0", lambda: ())
+        desk = replace(broker.desk, meter=meter, allowed=Allowed(broker.clock, meter, broker.audit))
         doors: dict[str, Address] = {}
         for opening in openings(_settings(folder)):
             doorway, listening = stack.enter_context(opening)
-            await stack.enter_async_context(serving(application(desk, doorway), listening))
+            await stack.enter_async_context(serving(application(desk, doorway), listening, lane=True))
             doors["tcp" if listening.family == socket.AF_INET else "unix"] = listening.getsockname()
         yield Standing(broker, runner, doors, said)
 

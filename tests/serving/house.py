@@ -22,6 +22,7 @@ from broker.keeper.keyring import Keyring
 from broker.keeper.places import KeyPlace
 from broker.keeper.projects import Projects
 from broker.keeper.setting import Allowance, Observer, Setting, Validation
+from broker.serving.allowed import Allowed
 from broker.serving.application import application
 from broker.serving.context import Desk, Policy
 from broker.serving.crowd import MOST, Crowd
@@ -37,6 +38,15 @@ from tests.fakes.store import FakeStore
 ALL = frozenset(Serve)
 SOCKET = "the socket"
 QUIET = Validation(methods=())
+
+
+class Ways:
+    """Whether houses have the express lane; the tests of this folder run both ways, see `conftest`."""
+
+    lane = True
+
+
+WAYS = Ways()
 
 
 def places(most: int) -> Crowd:
@@ -76,14 +86,14 @@ class Books:
     tokens: list[tuple[str, str]] = field(default_factory=list)
     told: list[tuple[str, int | None, str, str, float]] = field(default_factory=list)
 
-    def requested(self, listener: str, route: str, status: int) -> None:
-        self.requests.append((listener, route, status))
+    def requested(self, listener: str, route: str, status: int, times: int = 1) -> None:
+        self.requests += [(listener, route, status)] * times
 
     def refused(self, reason: str) -> None:
         self.refusals.append(reason)
 
-    def served(self, identity: str, listener: str) -> None:
-        self.tokens.append((identity, listener))
+    def served(self, identity: str, listener: str, times: int = 1) -> None:
+        self.tokens += [(identity, listener)] * times
 
     def lag(self, seconds: float) -> None:
         """Of no interest here."""
@@ -106,8 +116,8 @@ class AuditBook:
     def handed(
         self, caller: Workload, identity: str, by: str, digest: str, life: float, now: float, times: int = 1
     ) -> None:
-        del now, times
-        self.hand_outs.append((caller, identity, by, digest, life))
+        del now
+        self.hand_outs += [(caller, identity, by, digest, life)] * times
 
     def refused(
         self,
@@ -145,10 +155,20 @@ class House:
     keyring: Keyring
     policy: Policy
     drain: Drain
-    books: Books
-    audit: AuditBook
     desk: Desk
     session: aiohttp.ClientSession
+
+    @property
+    def books(self) -> Books:
+        """What the meter was told, all that the lane has handed out included."""
+        self.desk.allowed.tell()
+        return cast("Books", self.desk.meter)
+
+    @property
+    def audit(self) -> AuditBook:
+        """The same of the audit trail."""
+        self.desk.allowed.tell()
+        return cast("AuditBook", self.desk.auditor)
 
     async def get(
         self,
@@ -173,6 +193,12 @@ class House:
         """A request that goes on in the background."""
         preferred = {"Prefer": prefer} if prefer else {}
         return asyncio.create_task(self.get(target, headers=preferred | dict(headers or {})))
+
+    def regrant(self, *names: str) -> None:
+        """From now on all may read these identities, and no other."""
+        assert isinstance(self.policy, Readable)
+        self.policy.names = set(names)
+        self.desk.allowed.rules_changed()
 
     async def raw(self, request: bytes) -> bytes:
         """What bytes are answered with, until the broker closes."""
@@ -220,7 +246,10 @@ async def house(
     clock = FakeClock()
     issuers = {name: FakeIssuer(clock) for name in names}
     stores = {name: FakeStore() for name in names}
-    setting = Setting(clock, "host", Allowance(clock.now()), lambda: 0.5, observers, validation=validation)
+    books, audit = Books(), AuditBook()
+    allowed = Allowed(clock, books, audit)
+    watching = (allowed.lease_changed, *observers)
+    setting = Setting(clock, "host", Allowance(clock.now()), lambda: 0.5, watching, validation=validation)
     sources = {name: [FakeSource(each) for each in keys_of(name, standby=standby)] for name in names}
     keepers = {
         name: Keeper(
@@ -229,17 +258,16 @@ async def house(
         for name in names
     }
     lists = {name: Projects(keepers[name], issuers[name], clock) for name in names}
-    keyring, books, path = Keyring(keepers, clock), Books(), folder / "s"
-    may, audit = policy or Readable(*names), AuditBook()
+    keyring, path, may = Keyring(keepers, clock), folder / "s", policy or Readable(*names)
     crowd = crowd or Crowd(MOST, lambda _: False, may.reads_anything)
-    desk = Desk(keyring, lists, may, clock, Drain(), books, books, crowd, audit)
+    desk = Desk(keyring, lists, may, clock, Drain(), books, books, crowd, audit, allowed)
     async with AsyncExitStack() as stack:
         listening: socket.socket = stack.enter_context(unix_listener(path, 0o666))
         stack.push_async_callback(keyring.aclose)
         for projects in lists.values():
             stack.push_async_callback(projects.aclose)
         app = application(desk, Doorway(SOCKET, serve, UNIX_GATES, prove))
-        await stack.enter_async_context(serving(app, listening))
+        await stack.enter_async_context(serving(app, listening, lane=WAYS.lane))
         connector = aiohttp.UnixConnector(str(path), limit=0)
         session = await stack.enter_async_context(aiohttp.ClientSession(connector=connector))
         yield House(
@@ -251,8 +279,6 @@ async def house(
             keyring,
             desk.policy,
             desk.drain,
-            books,
-            audit,
             desk,
             session,
         )
@@ -295,7 +321,8 @@ async def tcp_door(
     with tcp_listener(host, 0) as listening:
         port = listening.getsockname()[1]
         label = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        async with serving(application(broker.desk, Doorway(label, serve, gates, prove)), listening):
+        app = application(broker.desk, Doorway(label, serve, gates, prove))
+        async with serving(app, listening, lane=WAYS.lane):
             yield TcpDoor(host, port, label)
 
 

@@ -18,7 +18,7 @@ from broker.serving.connection import Connection
 from broker.serving.doorway import Doorway
 from broker.serving.gates import UNIX_GATES
 from broker.serving.site import serving
-from tests.serving.house import ALL, House, house, kernel, parsed, until
+from tests.serving.house import ALL, WAYS, House, house, kernel, parsed, until
 
 FAT = b"GET /livez HTTP/1.1\r\nHost: x\r\n" + b"".join(b"X-%d: %s\r\n" % (n, b"a" * 8000) for n in range(20))
 
@@ -35,10 +35,10 @@ def only(broker: House) -> Connection:
 
 
 def paused(broker: House) -> bool:
-    """Whether nothing is read from it."""
-    return (
-        bool(broker.desk.crowd.inside) and (link := only(broker)._link) is not None and not link.is_reading()
-    )
+    """Whether nothing is read from the only connection that there is."""
+    if not any(isinstance(guest, Connection) for guest in broker.desk.crowd._inside):
+        return False
+    return (link := only(broker)._link) is not None and not link.is_reading()
 
 
 async def test_a_head_that_fills_the_memory_is_told_and_let_go(tmp_path: Path):
@@ -202,13 +202,14 @@ class Tired(socket.socket):
 
 
 async def test_without_descriptors_a_listener_rests_and_comes_back_while_others_are_served(tmp_path: Path):
+    Tired.tired, Tired.asked = True, 0
     async with house(tmp_path, "default") as broker:
         listening = Tired(socket.AF_UNIX)
         listening.bind(str(tmp_path / "tired"))
         listening.listen()
         app = application(broker.desk, Doorway("the tired", ALL, UNIX_GATES, kernel))
         with capture_logs() as told:
-            async with serving(app, listening):
+            async with serving(app, listening, lane=WAYS.lane):
                 reader, writer = await asyncio.open_unix_connection(tmp_path / "tired")
                 writer.write(b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
                 await until(lambda: listening.asked >= 3)
@@ -236,7 +237,7 @@ async def test_who_comes_at_the_very_end_is_turned_away_and_nothing_is_left_open
         listening.listen()
         app = application(broker.desk, Doorway("the short", ALL, UNIX_GATES, kernel))
         with socket.socket(socket.AF_UNIX) as client:
-            async with serving(app, listening):
+            async with serving(app, listening, lane=WAYS.lane):
                 client.connect(str(tmp_path / "short"))
                 while not broker.desk.crowd.inside:  # noqa: ASYNC110  (no later than at once)
                     await asyncio.sleep(0)

@@ -23,6 +23,7 @@ class Visitor:
 
     user: User
     closed: bool = field(default=False)
+    used: bool = field(default=False)
 
     def make_room(self) -> None:
         self.closed = True

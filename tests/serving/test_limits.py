@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from broker.serving import punctual
+from broker.serving import lane, punctual
 from broker.serving.connection import Connection
 from tests.serving.house import House, house, parsed, until
 
@@ -21,6 +21,7 @@ SECONDS = 0.3
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(punctual, "REQUEST_SECONDS", SECONDS)
+    monkeypatch.setattr(lane, "SWEEP_SECONDS", SECONDS / 10)
 
 
 async def stay(

@@ -78,13 +78,13 @@ async def test_v1_token_chooses_the_default_else_the_only_one_else_asks(tmp_path
         for name in ("default", "build"):
             await broker.issued(name)
         assert (await broker.get("/v1/token")).tree["identity"] == "default"
-        policy.names = {"build"}
+        broker.regrant("build")
         assert (await broker.get("/v1/token")).tree["identity"] == "build"
-        policy.names = {"build", "shop"}
+        broker.regrant("build", "shop")
         answer = await broker.get("/v1/token")
         assert (answer.status, answer.tree["code"]) == (400, "identity_required")
         assert answer.tree["detail"] == "you may read build, shop; ask for one: /v1/identities/build/token"
-        policy.names = set()
+        broker.regrant()
         answer = await broker.get("/v1/token")
         assert (answer.status, answer.tree["code"]) == (403, "access_denied")
         for name in ("build", "default", "shop"):

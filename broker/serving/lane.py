@@ -1,0 +1,211 @@
+"""The express lane of one listener: in front of the HTTP library, for requests that it has judged before.
+
+Its rules, and why each holds:
+
+- *No judgement.* A request is answered here only if its bytes, all that came at once, are found among those that the full
+  path has allowed to a caller of the same evidence (`allowed`). Nothing is parsed, so there is no second parser that could
+  see another request than the first. Bytes that were cut or joined on their way are other bytes, and are not found.
+- *Nothing is decided twice.* What is not found goes to the full path with all bytes that were read, in their order, and
+  with its caller as it was proven when it connected. The lane reads a connection only while the full path does not.
+- *No token after its end.* The clock is read for each answer, and compared with the end of what may be sent: the second,
+  the phase, the deadline. What a report, a lease or new settings have changed is forgotten before anybody is answered.
+- *No half answer.* One that the kernel does not take whole is finished before anything else is read there, or the
+  connection ends: nobody who does not read makes the broker keep more than one.
+- *Nothing for nothing.* A connection on which nothing comes, or no more, is closed in time; who needs the place of
+  another gets it as everywhere, see `crowd`.
+"""
+
+import asyncio
+import select
+import socket
+from collections.abc import Callable
+
+from broker.core.access import Workload
+from broker.serving import punctual
+from broker.serving.allowed import NOTHING
+from broker.serving.context import Desk
+from broker.serving.punctual import ANSWER_SECONDS
+from broker.serving.remembered import Remembered
+from broker.serving.row import User
+from broker.serving.throttle import Peer
+
+# More than a request that is remembered, so that its bytes are never cut here.
+_AT_ONCE = 16 * 1024
+# So many connections have their turn before anything else has.
+_MANY = 64
+SWEEP_SECONDS = 1.0
+_NOW = socket.MSG_DONTWAIT
+
+
+class Seat:
+    """A connection that waits here for its next request."""
+
+    __slots__ = ("answers", "caller", "due", "lane", "link", "peer", "used", "user")
+
+    def __init__(
+        self, lane: "Lane", link: socket.socket, caller: Workload | None, user: User, peer: Peer
+    ) -> None:
+        self.lane = lane
+        self.link = link
+        self.caller = caller
+        self.user = user
+        self.peer = peer
+        self.answers = NOTHING  # see `allowed`
+        self.due = 0.0  # on the loop's clock: when it is closed, unless something comes
+        self.used = False  # since the crowd last looked
+
+    def make_room(self) -> None:
+        """Another caller needs the place."""
+        self.lane.turn_out(self)
+
+
+class Lane:
+    """Belongs to one event loop, which watches one descriptor for all that wait here."""
+
+    def __init__(
+        self,
+        desk: Desk,
+        hand_over: Callable[[Seat, bytes], None],
+        turned_away: Callable[[Workload | None], None],
+    ) -> None:
+        """`hand_over` gives a connection, with the bytes that were read, to the full path, which is its only owner then."""
+        self._allowed = desk.allowed
+        self._crowd = desk.crowd
+        self._now = desk.clock.now
+        self._hand_over = hand_over
+        self._turned_away = turned_away
+        self._loop = asyncio.get_running_loop()
+        self._epoll = select.epoll()
+        self._seats: dict[int, Seat] = {}  # by descriptor
+        self._late: set[asyncio.Task[None]] = set()
+        self._sweeping: asyncio.TimerHandle | None = None
+        self.closed = False
+
+    def open(self) -> None:
+        """Listen from now on to those who sit down here."""
+        self._loop.add_reader(self._epoll, self._ready)
+        self._sweep()
+
+    async def aclose(self) -> None:
+        """Answer what has come, and end all connections."""
+        self._ready()
+        self.closed = True
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+        self._loop.remove_reader(self._epoll)
+        for task in self._late:
+            task.cancel()
+        await asyncio.gather(*self._late, return_exceptions=True)
+        for seat in list(self._seats.values()):
+            self._close(seat)
+        self._epoll.close()
+
+    def take(self, seat: Seat, came: bytes | None, seconds: float) -> None:
+        """Let it wait here, for so many seconds at first; `came` is what was read on it already."""
+        seat.due = self._loop.time() + seconds
+        self._crowd.enter(seat)
+        self._sit(seat)
+        if came is not None:
+            self._answer(seat, came)
+
+    def turn_out(self, seat: Seat) -> None:
+        """Somebody else gets its place."""
+        self._turned_away(seat.caller)
+        self._close(seat)
+
+    def _ready(self) -> None:
+        for descriptor, _ in self._epoll.poll(0, _MANY):
+            seat = self._seats.get(descriptor)
+            if seat is None:  # it was closed for another one of these
+                continue
+            came = what_came(seat.link)
+            if came:
+                self._answer(seat, came)
+            elif came is not None:
+                self._close(seat)
+
+    def _answer(self, seat: Seat, data: bytes) -> None:
+        found = seat.answers.get(data)
+        now = self._now()
+        if found is None or (now >= found.until and not found.renew(now)):
+            # What was kept for the connection may be old; who may have what is asked anew.
+            seat.answers = self._allowed.of(seat.caller)
+            found = seat.answers.get(data)
+            if found is None or (now >= found.until and not found.renew(now)):
+                self._rise(seat)
+                self._crowd.leave(seat)
+                self._hand_over(seat, data)
+                return
+        found.times += 1
+        found.caller = seat.caller
+        seat.used, seat.due = True, self._loop.time() + punctual.KEEPALIVE_SECONDS
+        self._send(seat, found)
+
+    def _send(self, seat: Seat, found: Remembered) -> None:
+        answer = found.rendered
+        try:
+            sent = seat.link.send(answer, _NOW)
+        except (BlockingIOError, InterruptedError):
+            sent = 0
+        except OSError:  # it does not read any more
+            self._close(seat)
+            return
+        if sent < len(answer):
+            self._rise(seat)
+            self._crowd.works(seat)
+            task = self._loop.create_task(self._finish(seat, answer[sent:], last=found.last))
+            self._late.add(task)
+            task.add_done_callback(self._late.discard)
+        elif found.last:
+            self._close(seat)
+
+    async def _finish(self, seat: Seat, rest: bytes, *, last: bool) -> None:
+        """Send the rest to one who reads slowly; nothing else is read from it until then."""
+        try:
+            seat.link.setblocking(False)  # noqa: FBT003  (the library's own signature)
+            async with asyncio.timeout(ANSWER_SECONDS):
+                await self._loop.sock_sendall(seat.link, rest)
+        except (OSError, TimeoutError):
+            last = True
+        except asyncio.CancelledError:
+            self._leave(seat)
+            raise
+        if last:
+            self._leave(seat)
+        else:
+            self._crowd.rests(seat)
+            self._sit(seat)
+
+    def _sit(self, seat: Seat) -> None:
+        descriptor = seat.link.fileno()
+        self._seats[descriptor] = seat
+        self._epoll.register(descriptor, select.EPOLLIN)
+
+    def _rise(self, seat: Seat) -> None:
+        descriptor = seat.link.fileno()
+        self._epoll.unregister(descriptor)
+        del self._seats[descriptor]
+
+    def _close(self, seat: Seat) -> None:
+        self._rise(seat)
+        self._leave(seat)
+
+    def _leave(self, seat: Seat) -> None:
+        seat.link.close()
+        self._crowd.leave(seat)
+
+    def _sweep(self) -> None:
+        now = self._loop.time()
+        for seat in [seat for seat in self._seats.values() if seat.due <= now]:
+            self._close(seat)
+        self._sweeping = self._loop.call_later(SWEEP_SECONDS, self._sweep)
+
+
+def what_came(link: socket.socket) -> bytes | None:
+    """What can be read at once; None: nothing yet. Nothing in it: the end."""
+    try:
+        return link.recv(_AT_ONCE, _NOW)
+    except (BlockingIOError, InterruptedError):
+        return None
+    except OSError:  # by a reset
+        return b""
