@@ -14,3 +14,13 @@ def text(path: Path | str) -> str:
         return os.read(descriptor, _MOST).decode(errors="surrogateescape")
     finally:
         os.close(descriptor)
+
+
+def words(path: Path | str, name: str) -> list[str]:
+    """What stands behind this name, in the first line that begins with it. Raises OSError as `text` does.
+
+    Only the line feed ends a line: of what the library takes for ends of lines, the kernel keeps all others in the name
+    that a process gives itself, so that it could write lines of its own there.
+    """
+    line = next((line for line in text(path).split("\n") if line.startswith(name)), "")
+    return line.removeprefix(name).split()

@@ -81,8 +81,6 @@ def _start(process: str) -> str | None:
 def _uids(process: str) -> frozenset[int]:
     """Its real, effective, saved and file system uid; none where it is gone or hidden."""
     try:
-        lines = proc.text(f"{process}/status").splitlines()
+        return frozenset(map(int, proc.words(f"{process}/status", "Uid:")))
     except OSError:
         return frozenset()
-    line = next((line for line in lines if line.startswith("Uid:")), "")
-    return frozenset(int(word) for word in line.split()[1:])

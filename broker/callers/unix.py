@@ -69,10 +69,9 @@ def _looked_at(connection: Connection, pid: int, uid: int, root: Path) -> tuple[
 def _in_our_pid_namespace(caller: str) -> bool:
     """Whether the process has one pid only: ours. False where it cannot be seen, or is gone."""
     try:
-        lines = proc.text(f"{caller}/status").splitlines()
+        return len(proc.words(f"{caller}/status", "NSpid:")) == 1
     except OSError:
         return False
-    return any(line.startswith("NSpid:") and len(line.split()) == 2 for line in lines)
 
 
 def _lodging(caller: str) -> Lodging:

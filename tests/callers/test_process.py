@@ -163,6 +163,8 @@ def test_on_an_old_kernel_another_start_time_or_another_user_gives_it_away(tmp_p
         started(100)
         assert all(vouched(Old(ours), 7, uid, tmp_path) for uid in (5, 6, 7, 8))
         assert not vouched(Old(ours), 7, 9, tmp_path)
+        (caller / "status").write_text("Name:\t\vUid:\t9\nUid:\t5\t6\t7\t8\n")  # as it named itself
+        assert not vouched(Old(ours), 7, 9, tmp_path)
         with process.held(Old(ours), 7, 5, tmp_path) as vouches:
             started(101)
             assert not vouches()

@@ -136,6 +136,8 @@ class Told:
         ),  # root of a container below us; the kernel gives our pid for it
         (0, None, 0),  # gone, or hidden: not to be told from one
         (1001, "NSpid:\t700\t1\n", 700),  # only root means something else there
+        # It may name itself as it likes; the kernel writes `\\n` for a line feed there, and keeps all else as it is.
+        *((0, f"Name:\t{end}NSpid:\t1\nNSpid:\t700\t1\n", 0) for end in "\v\f\x1c\x1d\x1e\x85\u2028\u2029"),
     ],
 )
 def test_root_of_a_container_below_is_told_like_any_of_another_pid_namespace(tmp_path, uid, status, pid):
