@@ -1,23 +1,24 @@
 """The process on the other end of a Unix socket, held while it is looked at: a pid alone may meanwhile mean another one.
 
 - The kernel gives a descriptor of the very process that connected (SO_PEERPIDFD, Linux 6.5). What `/proc` showed under
-  its pid counts only if it still lives afterwards: until then the pid can be nobody else's.
+  its pid counts only if it still lives afterwards: until then the pid can be nobody else's. What it showed a moment ago,
+  see `recent`, counts under the same condition.
 - An older kernel gives none. There the start time must be the same before and after, and one of the process's uids that
   of the caller: then what was looked at was one process, and if not the caller itself, then one of the same user.
 - It is held for the look alone: a descriptor for each connection would halve how many there can be.
 """
 
-import contextlib
 import errno
 import os
 import select
 import socket
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
 from broker.callers import proc
+from broker.callers.recent import Recent, Seen
 
 # Not named by the standard library; the same number on all of Linux's usual machines.
 _SO_PEERPIDFD = 77
@@ -32,26 +33,30 @@ class Connection(Protocol):
     def getsockopt(self, level: int, option: int, buflen: int, /) -> bytes: ...
 
 
-@contextlib.contextmanager
-def held(connection: Connection, pid: int, uid: int, root: Path) -> Iterator[Callable[[], bool]]:
-    """Whether what `/proc` has shown of `pid` since the context began is of the caller; to be asked after the look."""
+def seen(
+    connection: Connection, pid: int, uid: int, root: Path, look: Callable[[], Seen], recent: Recent | None
+) -> Seen | None:
+    """What `look` finds of the caller under its pid in `root`; None where that may be of somebody else, or it is gone."""
     try:
-        descriptor = _descriptor(connection)
+        pidfd = _pidfd(connection)
     except OSError:  # it is gone
-        yield lambda: False
-        return
-    if descriptor is None:
-        at = f"{root}/{pid}"
-        began = _start(at)
-        yield lambda: began is not None and _start(at) == began and uid in _uids(at)
-        return
+        return None
+    if pidfd is None:
+        return _seen_by_start(f"{root}/{pid}", uid, look)
     try:
-        yield lambda: _lives(descriptor)
+        found = look() if recent is None else recent.seen(pidfd, uid, look)
+        return found if _lives(pidfd) else None
     finally:
-        os.close(descriptor)
+        os.close(pidfd)
 
 
-def _descriptor(connection: Connection) -> int | None:
+def _seen_by_start(caller: str, uid: int, look: Callable[[], Seen]) -> Seen | None:
+    began = _start(caller)
+    found = look()
+    return found if began is not None and _start(caller) == began and uid in _uids(caller) else None
+
+
+def _pidfd(connection: Connection) -> int | None:
     """The pidfd of the peer; None where the kernel knows none. Raises OSError where the peer is gone."""
     try:
         number: int = _INT.unpack(connection.getsockopt(socket.SOL_SOCKET, _SO_PEERPIDFD, _INT.size))[0]
@@ -63,10 +68,10 @@ def _descriptor(connection: Connection) -> int | None:
     return number
 
 
-def _lives(descriptor: int) -> bool:
+def _lives(pidfd: int) -> bool:
     """Whether the process has not ended: a pidfd is readable from its end on."""
     look = select.poll()
-    look.register(descriptor, select.POLLIN)
+    look.register(pidfd, select.POLLIN)
     return not look.poll(0)
 
 

@@ -8,6 +8,7 @@
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -27,6 +28,8 @@ class Lodging(NamedTuple):
     container: str | None = None
 
 
+# Many processes live in one group, and what it is called says the same of all of them.
+@lru_cache(maxsize=256)
 def lodging(groups: str) -> Lodging:
     """What `/proc/PID/cgroup` says; nothing where it says nothing that counts."""
     found = _NAMED.search(groups) or _ONLY.search(groups)

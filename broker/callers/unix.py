@@ -3,17 +3,19 @@
 - The uid that stands for all whom our user namespace does not map proves nobody. The gid that stands for all groups that
   it does not map is no group: as the caller's own it is None, and among the supplementary ones it is left out.
 - Where the kernel tells a pid, `/proc` tells the rest: unit, container, and whether its pid namespace is ours. What it
-  shows counts only while `process.held` vouches for it; a caller that is gone by then is in no unit.
+  shows counts only where `process.seen` gives it; a caller that is gone by then is in no unit.
 - The kernel gives a pid of ours for a process in a container below us too. Root there is not root here, so root's pid
   is looked at once more and told as 0, like that of any other process that is not of our own pid namespace.
 """
 
 import socket
 import struct
+from functools import lru_cache, partial
 from pathlib import Path
 
 from broker.callers import proc, process
 from broker.callers.process import Connection
+from broker.callers.recent import Recent, Seen
 from broker.callers.units import Lodging, lodging
 from broker.core.access import Workload
 
@@ -23,6 +25,9 @@ _SO_PEERGROUPS = 59
 _GID_BYTES = 4
 # The library hands over at most 1024 bytes.
 _MOST_GROUPS = 256
+_NOTHING = Seen()  # of a caller that is gone, or has no pid here
+# Of what is worked out from evidence, and from nothing else, so many results are kept.
+_MOST_KEPT = 1024
 
 
 def prove(
@@ -31,39 +36,46 @@ def prove(
     ambiguous_uid: int | None = None,
     ambiguous_gid: int | None = None,
     root: Path = Path("/proc"),
+    recent: Recent | None = None,
 ) -> Workload | None:
     """The proven caller, or None where the kernel does not say: then nobody is assumed.
 
-    The ambiguous ones are the uid that proves nobody and the gid that proves no group, see `overflow`.
+    The ambiguous ones are the uid that proves nobody and the gid that proves no group, see `overflow`. Without `recent`,
+    `/proc` is read for each connection.
     """
     try:
         told = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
     except OSError:
         return None
-    pid, uid, gid = _UCRED.unpack(told)
+    pid, uid, _ = _UCRED.unpack(told)
     if uid < 0 or uid == ambiguous_uid:  # below 0 is what the kernel writes where there is no peer
         return None
-    groups = _groups(connection) - {ambiguous_gid}
-    ours, at = (False, Lodging()) if not pid else _looked_at(connection, pid, uid, root)
+    seen = process.seen(connection, pid, uid, root, partial(_look, root, pid, uid), recent) if pid else None
+    return _workload(told, _groups(connection, ambiguous_gid), ambiguous_gid, listener, seen or _NOTHING)
+
+
+@lru_cache(maxsize=_MOST_KEPT)
+def _workload(
+    told: bytes, groups: frozenset[int], ambiguous_gid: int | None, listener: str, seen: Seen
+) -> Workload:
+    """The caller by all that was found; who is found to be just the same is the same object, however often it connects."""
+    pid, uid, gid = _UCRED.unpack(told)
     return Workload(
         uid=uid,
         gid=None if gid == ambiguous_gid else gid,
-        pid=0 if uid == 0 and not ours else pid,
+        pid=0 if uid == 0 and not seen.ours else pid,
         listener=listener,
         groups=groups,
-        unit=at.unit,
-        slices=at.slices,
-        container=at.container,
+        unit=seen.at.unit,
+        slices=seen.at.slices,
+        container=seen.at.container,
     )
 
 
-def _looked_at(connection: Connection, pid: int, uid: int, root: Path) -> tuple[bool, Lodging]:
-    """Whether the caller is of our own pid namespace, and where it lives; nothing of the kind where it is gone."""
-    with process.held(connection, pid, uid, root) as vouched:
-        # Who is not root is judged by its uid, wherever it lives.
-        ours = uid == 0 and _in_our_pid_namespace(f"{root}/{pid}")
-        at = _lodging(f"{root}/{pid}")
-        return (ours, at) if vouched() else (False, Lodging())
+def _look(root: Path, pid: int, uid: int) -> Seen:
+    caller = f"{root}/{pid}"
+    # Who is not root is judged by its uid, wherever it lives.
+    return Seen(uid == 0 and _in_our_pid_namespace(caller), _lodging(caller))
 
 
 def _in_our_pid_namespace(caller: str) -> bool:
@@ -81,10 +93,15 @@ def _lodging(caller: str) -> Lodging:
         return Lodging()
 
 
-def _groups(connection: Connection) -> frozenset[int]:
+def _groups(connection: Connection, ambiguous_gid: int | None) -> frozenset[int]:
     """The supplementary groups; none where there are more than can be told, so that no grant is given by half a list."""
     try:
         told = connection.getsockopt(socket.SOL_SOCKET, _SO_PEERGROUPS, _MOST_GROUPS * _GID_BYTES)
     except OSError:
         return frozenset()
-    return frozenset(struct.unpack(f"{len(told) // _GID_BYTES}I", told))
+    return _gids(told, ambiguous_gid)
+
+
+@lru_cache(maxsize=_MOST_KEPT)
+def _gids(told: bytes, ambiguous_gid: int | None) -> frozenset[int]:
+    return frozenset(struct.unpack(f"{len(told) // _GID_BYTES}I", told)) - {ambiguous_gid}

@@ -6,7 +6,7 @@ import socket
 import struct
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,6 +15,7 @@ import pytest
 from broker.callers import process, unix
 from broker.callers.listeners import unix_listener
 from broker.callers.process import Connection
+from broker.callers.recent import Seen
 
 PROC = Path("/proc")
 # Connects, leaves the connection to a child, and ends.
@@ -97,9 +98,14 @@ def recycled(pid: int) -> Iterator[None]:
     pytest.skip("this host is too busy to give one pid again")
 
 
-def vouched(connection: Connection, pid: int, uid: int, proc: Path = PROC) -> bool:
-    with process.held(connection, pid, uid, proc) as vouches:
-        return vouches()
+def vouched(
+    connection: Connection, pid: int, uid: int, proc: Path = PROC, meanwhile: Callable[[], object] = bool
+) -> bool:
+    def look() -> Seen:
+        meanwhile()
+        return Seen()
+
+    return process.seen(connection, pid, uid, proc, look, None) is not None
 
 
 @pytest.mark.parametrize("old", [pytest.param(False, marks=needs_pidfd), True])
@@ -165,9 +171,7 @@ def test_on_an_old_kernel_another_start_time_or_another_user_gives_it_away(tmp_p
         assert not vouched(Old(ours), 7, 9, tmp_path)
         (caller / "status").write_text("Name:\t\vUid:\t9\nUid:\t5\t6\t7\t8\n")  # as it named itself
         assert not vouched(Old(ours), 7, 9, tmp_path)
-        with process.held(Old(ours), 7, 5, tmp_path) as vouches:
-            started(101)
-            assert not vouches()
+        assert not vouched(Old(ours), 7, 5, tmp_path, meanwhile=lambda: started(101))
         (caller / "stat").unlink()
         assert not vouched(Old(ours), 7, 5, tmp_path)
 
