@@ -89,7 +89,7 @@ async def running(
     async with AsyncExitStack() as stack:
         auditing = stack.enter_context(open_audit(settings.log.audit, clock))
         # Sockets early: who asks before all is up waits in the kernel's queue instead of being refused.
-        opened = [stack.enter_context(opening) for opening in openings(settings)]
+        opened = [stack.enter_context(opening) for opening in openings(settings, clock.now)]
         stores = stack.enter_context(open_stores(settings, clock))
         keyring: list[Keyring] = []
         metrics = Metrics(__version__, lambda: _readings(keyring[0], clock), auditing.lost)

@@ -2,9 +2,10 @@
 
 import contextlib
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from functools import lru_cache
 from typing import cast
 
 import structlog
@@ -12,6 +13,7 @@ import structlog
 from broker.callers import process, tcp, unix
 from broker.callers.listeners import tcp_listener, unix_listener
 from broker.callers.overflow import ambiguous_gid, ambiguous_uid
+from broker.callers.recent import Recent
 from broker.callers.sock_diag import SockDiag
 from broker.callers.tcp import TcpProver
 from broker.core.access import Workload
@@ -21,26 +23,35 @@ from broker.settings import Settings, TcpListener, UnixListener
 
 _log = structlog.get_logger()
 
+# Of so many users, the callers over TCP are kept at hand.
+_MOST_USERS = 1024
+
 Opened = tuple[Doorway, socket.socket]
 
 
-def openings(settings: Settings) -> Iterator[AbstractContextManager[Opened]]:
-    """A context for each listener, which holds its socket open."""
+def openings(
+    settings: Settings, now: Callable[[], float] | None = None
+) -> Iterator[AbstractContextManager[Opened]]:
+    """A context for each listener, which holds its socket open.
+
+    `now` is CLOCK_BOOTTIME in seconds; without it, nothing is remembered of the processes that connect.
+    """
+    recent = None if now is None else Recent(now)
     hosts = frozenset(settings.serving.hosts)
     for listener in settings.listen:
         if isinstance(listener, UnixListener):
-            yield _unix(listener)
+            yield _unix(listener, recent)
         elif _can_be_opened(listener):
             yield _tcp(listener, hosts)
 
 
 @contextlib.contextmanager
-def _unix(listener: UnixListener) -> Iterator[Opened]:
+def _unix(listener: UnixListener, recent: Recent | None) -> Iterator[Opened]:
     label = listener.label
     uid, gid = ambiguous_uid(), ambiguous_gid()
 
     def prove(connection: object) -> Workload | None:
-        return unix.prove(cast("process.Connection", connection), label, uid, gid)
+        return unix.prove(cast("process.Connection", connection), label, uid, gid, recent=recent)
 
     with unix_listener(listener.unix, listener.mode, listener.group) as listening:
         yield Doorway(label, _served(listener), UNIX_GATES, prove), listening
@@ -69,9 +80,14 @@ def _proof(host: str, label: str, kernel: SockDiag) -> Prove:
         _log.error("tcp_serves_no_tokens", listener=label, detail=problem)
         return _nobody
 
+    # Over TCP a caller is its uid and nothing else, so all its connections hold one object.
+    @lru_cache(maxsize=_MOST_USERS)
+    def workload(uid: int) -> Workload:
+        return Workload(uid=uid, gid=None, pid=None, listener=label)
+
     def prove(connection: object) -> Workload | None:
         uid = prover.prove(cast("tcp.Connection", connection))
-        return None if uid is None else Workload(uid=uid, gid=None, pid=None, listener=label)
+        return None if uid is None else workload(uid)
 
     return prove
 

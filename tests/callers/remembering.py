@@ -11,7 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from broker.callers import process, unix
+import pytest
+
+from broker.callers import process, recent, unix
 from broker.callers.listeners import unix_listener
 from broker.callers.process import Connection
 from broker.callers.recent import Recent
@@ -26,6 +28,19 @@ for connection in connections:
     connection.connect(sys.argv[1])
 sys.stdin.read()
 """
+
+
+def numbers_processes() -> bool:
+    ours = os.pidfd_open(os.getpid())
+    try:
+        return os.fstat(ours).st_dev != recent.anonymous_device()
+    finally:
+        os.close(ours)
+
+
+needs_pidfs = pytest.mark.skipif(
+    not numbers_processes(), reason="needs Linux 6.9, where a pidfd has a number of its own"
+)
 
 
 class Told:

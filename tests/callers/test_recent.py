@@ -11,21 +11,10 @@ from broker.callers import process, recent
 from broker.callers.process import Connection
 from broker.callers.recent import Recent, Seen
 from broker.callers.units import Lodging
-from tests.callers.remembering import PID, Anonymous, House, Told, caller
+from tests.callers.remembering import PID, Anonymous, House, Told, caller, needs_pidfs
 from tests.callers.test_process import Old
 
-
-def numbers_processes() -> bool:
-    ours = os.pidfd_open(os.getpid())
-    try:
-        return os.fstat(ours).st_dev != recent.anonymous_device()
-    finally:
-        os.close(ours)
-
-
-pytestmark = pytest.mark.skipif(
-    not numbers_processes(), reason="needs Linux 6.9, where a pidfd has a number of its own"
-)
+pytestmark = needs_pidfs
 
 
 @pytest.fixture(name="house")
