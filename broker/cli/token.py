@@ -7,7 +7,7 @@ import click
 
 from broker.cli.duration import Duration
 from broker.client import fetch
-from broker.client.ask import Answer
+from broker.client.reply import Answer
 
 
 @click.command()

@@ -3,15 +3,20 @@
 Rules: a wait ends when its time does, with the last reason; a refusal that waiting cannot mend is told at once.
 """
 
-import math
-import re
+from __future__ import annotations
+
 import time
-from collections.abc import Mapping
-from typing import Any
 
 from broker.client import address, ask
-from broker.client.ask import Answer
 from broker.client.failures import NOTHING_TO_SEE, ClientError, Denied, Unreachable
+from broker.client.reply import no_broker
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from broker.client.reply import Answer
 
 # The longest that the broker lets one request wait.
 LONGEST_WAIT = 30
@@ -24,7 +29,9 @@ _PROJECTS_TIMEOUT = 15.0
 _REJECTION_WAIT = 5
 # However soon a server says, it is not asked without a pause.
 _SHORTEST_PAUSE = 0.1
-_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+# Seconds; no broker says so long, and a clock cannot be added to all that JSON calls a number.
+_AGES = 1e9
+_LETTERS, _LONGEST_NAME = "abcdefghijklmnopqrstuvwxyz0123456789-", 63
 _STRANGE = "the broker's answer is not understood; are client and broker of one version?"
 # What every row of a status has.
 _ROW = {
@@ -36,17 +43,38 @@ def token(
     environ: Mapping[str, str], identity: str | None, timeout: float, min_ttl: float | None = None
 ) -> Answer:
     """The answer with a token that lives `min_ttl` seconds, waited for up to `timeout` of them. Raises ClientError."""
+    return checked(_awaited(environ, identity, timeout, min_ttl, "application/json"))
+
+
+def bare_token(
+    environ: Mapping[str, str], identity: str | None, timeout: float, min_ttl: float | None = None
+) -> str:
+    """The same, the token alone: no JSON is sent, nor read."""
+    answer = _awaited(environ, identity, timeout, min_ttl, "text/plain")
+    # Any server might say a word to whoever asks; a weak tag beside it is what a broker's token has.
+    if answer.kind != "text/plain" or not (answer.etag or "").startswith('W/"'):
+        raise no_broker()
+    text = answer.body.decode("latin-1")
+    if not text or not (text.isascii() and text.isprintable()) or " " in text:
+        raise Unreachable(_STRANGE)
+    return text
+
+
+def _awaited(
+    environ: Mapping[str, str], identity: str | None, timeout: float, min_ttl: float | None, accept: str
+) -> Answer:
+    """The answer with a token, asked for again for as long as that makes sense. Raises ClientError."""
     place = address.find(environ)
     target = token_target(identity, min_ttl)
     until = time.monotonic() + timeout
     while True:
         left = max(0.0, until - time.monotonic())
         # Whole seconds, upwards: an instant of the first one is always gone already.
-        wait = min(math.ceil(left), LONGEST_WAIT)
-        headers = {"Accept": "application/json", "Prefer": f"wait={wait}"}
+        wait = min(_upwards(left), LONGEST_WAIT)
+        headers = {"Accept": accept, "Prefer": f"wait={wait}"}
         answer = ask.get(place, target, headers, min(left, LONGEST_WAIT) + MOMENT)
         if answer.status == 200:
-            return checked(answer)
+            return answer
         pause = pause_after(answer)
         if pause is None or time.monotonic() + pause >= until:
             raise failure(answer)
@@ -84,7 +112,7 @@ def reject(environ: Mapping[str, str], identity: str | None, sha256: str) -> dic
 def token_target(identity: str | None, min_ttl: float | None) -> str:
     """What to ask for a token."""
     path = "/v1/token" if identity is None else f"{_path_of(identity)}/token"
-    return path if min_ttl is None else f"{path}?min_ttl={math.ceil(min_ttl)}"
+    return path if min_ttl is None else f"{path}?min_ttl={_upwards(min_ttl)}"
 
 
 def checked(answer: Answer) -> Answer:
@@ -97,7 +125,7 @@ def checked(answer: Answer) -> Answer:
 
 def part_of_path(name: str) -> str:
     """A name as one part of a path. Raises Denied for what is no name; it is not repeated, for it may be a token."""
-    if not _NAME.fullmatch(name):
+    if not 0 < len(name) <= _LONGEST_NAME or name.strip(_LETTERS) or name.startswith("-"):
         raise Denied("what is given as an identity is no name of one; names are of a-z, 0-9 and -")
     return name
 
@@ -107,7 +135,8 @@ def pause_after(answer: Answer) -> float | None:
     if answer.status != 503:
         return None
     told = answer.tree().get("retry_after")
-    if not isinstance(told, int | float) or not math.isfinite(told):
+    # Also no for what is not a number at all, which JSON can say.
+    if not isinstance(told, int | float) or not told < _AGES:
         return None
     return max(_SHORTEST_PAUSE, float(told))
 
@@ -123,6 +152,11 @@ def failure(answer: Answer) -> ClientError:
         again = f"; the broker tries again in {retry} s" if retry else ""
         return Unreachable(f"no token: {code}: {detail}{again}")
     return ClientError(f"{code}: {detail}")
+
+
+def _upwards(number: float) -> int:
+    """It, or the next whole number: `math` is a library of its own to load."""
+    return -int(-number // 1)
 
 
 def _path_of(identity: str) -> str:

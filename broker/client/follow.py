@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from broker.client import address, ask, fetch
-from broker.client.ask import Answer
 from broker.client.failures import BadAddress, Unreachable
+from broker.client.reply import Answer
 
 # What a poll may take beyond its wait: a broker may be busy just when all its pollers wake.
 _GRACE = 5.0

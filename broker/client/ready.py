@@ -4,14 +4,20 @@ Rules: whatever may mend itself is waited for, a broker that has not started inc
 and a refusal end it at once; the pause between two looks is short and bounded.
 """
 
+from __future__ import annotations
+
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any
 
 from broker.client import address, ask
-from broker.client.ask import Answer
 from broker.client.failures import BadAddress, Unreachable
 from broker.client.fetch import MOMENT, failure, part_of_path
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+    from broker.client.reply import Answer
 
 _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 1.0

@@ -16,6 +16,11 @@ def answered(status: int, body: object, *, head: str = "") -> bytes:
     return f"HTTP/1.1 {status} X\r\nContent-Length: {len(text)}\r\n{head}\r\n".encode() + text
 
 
+def bare(token: bytes) -> bytes:
+    """A token as a broker gives it to who wants no JSON."""
+    return answered(200, token, head='Content-Type: text/plain; charset=utf-8\r\nETag: W/"1"\r\n')
+
+
 def loopback(host: str = "127.0.0.1") -> tuple[socket.socket, int]:
     """A socket bound to a free port, and that port."""
     server = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)

@@ -8,7 +8,7 @@ import pytest
 
 from broker.client import address, fetch
 from broker.client.failures import NOTHING_TO_SEE, ClientError, Denied, Unreachable
-from tests.client.scripted import Reply, answered, scripted
+from tests.client.scripted import Reply, answered, bare, scripted
 
 GOOD = answered(200, {"token": "t"})
 
@@ -73,7 +73,7 @@ def test_the_last_reason_is_told_when_the_time_is_over(tmp_path: Path, time: Tim
     assert (len(seen), time.slept) == (3, [2, 2])
 
 
-@pytest.mark.parametrize("told", [None, "soon", -5, 0, 1e400, -1e400, float("nan"), True])
+@pytest.mark.parametrize("told", [None, "soon", -5, 0, 1e400, -1e400, float("nan"), True, 10**400])
 def test_a_strange_time_to_come_back_neither_breaks_nor_floods(tmp_path: Path, time: Time, told: object):
     got, seen = token(tmp_path / "s", busy(told), timeout=1)
     assert got.startswith("69 no token: iam_unavailable")
@@ -102,6 +102,49 @@ def test_other_refusals_are_final(tmp_path: Path, time: Time, status: int, code:
 def test_a_200_without_a_token_is_no_token(tmp_path: Path, body: object):
     got, _ = token(tmp_path / "s", answered(200, body))
     assert got.startswith("69 ")
+
+
+TAG, TEXT = 'ETag: W/"1"\r\n', "Content-Type: text/plain; charset=utf-8\r\n"
+
+
+def bare_token(path: Path, *replies: Reply) -> tuple[str, list[bytes]]:
+    with scripted(path, *replies) as seen:
+        try:
+            got = fetch.bare_token({address.VARIABLE: f"unix://{path}"}, None, 5)
+        except ClientError as error:
+            got = f"{error.exit_code} {error}"
+    return got, seen
+
+
+def test_a_bare_token_is_waited_for_and_refused_as_any(tmp_path: Path, time: Time):
+    got, seen = bare_token(tmp_path / "s", busy(2), bare(b"gA-_="))
+    assert (got, time.slept) == ("gA-_=", [2])
+    assert all(b"\r\nAccept: text/plain\r\n" in request for request in seen)
+    got, _ = bare_token(tmp_path / "t", answered(403, {"code": "access_denied", "detail": "why"}))
+    assert got == "77 access_denied: why"
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        GOOD,
+        answered(200, b"It works"),
+        answered(200, b"ok", head=TEXT),
+        answered(200, b"ok", head=TAG),
+        answered(200, b"ok", head=TEXT + 'ETag: "strong"\r\n'),
+        answered(200, b"ok", head=TAG + "Content-Type: text/html\r\n"),
+    ],
+)
+def test_a_word_of_some_other_server_is_no_token(tmp_path: Path, reply: bytes):
+    """Rule: only what says that it is a bare token, with the tag of one, is printed as one."""
+    got, _ = bare_token(tmp_path / "s", reply)
+    assert got == "69 what listens there is no broker; is KAKAOCLOUD_BROKER_URL right?"
+
+
+@pytest.mark.parametrize("text", [b"", b"t\n", b"t\r\nX: y", b"a b", b"\xff", b"\x1b[2J", b"t\0"])
+def test_a_bare_token_is_safe_in_a_header_or_a_line(tmp_path: Path, text: bytes):
+    got, _ = bare_token(tmp_path / "s", bare(text))
+    assert got.startswith("69 the broker's answer is not understood")
 
 
 def test_no_request_asks_or_waits_for_longer_than_the_broker_lets_one(tmp_path: Path):

@@ -96,7 +96,7 @@ def test_an_impossible_address_is_not_waited_for():
 
 def test_a_broker_that_starts_later_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """The socket is not there, then it is: unnamed, as for the usual client."""
-    monkeypatch.setattr(address.find, "__defaults__", (tmp_path / "none",))
+    monkeypatch.setattr(address.find, "__defaults__", (str(tmp_path / "none"),))
     (tmp_path / "kakaocloud-broker").mkdir()
     found: list[str] = []
     waiter = threading.Thread(
