@@ -1,34 +1,23 @@
-"""The command line: one file a command, loaded only when it is the one that was asked for.
-
-Errors are one plain sentence on stderr with the remedy; exit codes are INTERFACE section 2's. A traceback is shown only to
-who asks for it by a variable, without local variables. Whatever is said so has what looks like a secret cut out: people
-paste a token where a name belongs, and terminals are recorded.
-"""
+"""The command line: one file a command, loaded only when it is the one that was asked for."""
 
 import importlib
-import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
 
 from broker import __version__
-from broker.client.failures import ClientError
-from broker.core.errors import ConfigError
-
-BAD_CONFIGURATION = 78
-TRACEBACK = "KAKAOCLOUD_BROKER_TRACEBACK"
+from broker.cli.ends import without_secrets
 
 # The command and its room; the short help stands here so that `broker --help` loads none of them.
 _COMMANDS = {
     "run": ("broker.cli.run:run", "Run the daemon in the foreground."),
-    "token": ("broker.cli.token:token", "Print the token of an identity."),
+    "token": ("broker.cli.asking:token", "Print the token of an identity."),
     "status": ("broker.cli.status:status", "Show what the broker holds."),
-    "wait": ("broker.cli.wait:wait", "Wait until usable tokens are held."),
-    "reject": ("broker.cli.reject:reject", "Report a token that is refused, from stdin."),
+    "wait": ("broker.cli.asking:wait", "Wait until usable tokens are held."),
+    "reject": ("broker.cli.asking:reject", "Report a token that is refused, from stdin."),
     "projects": ("broker.cli.projects:projects", "List the projects of an identity's user."),
     "check": ("broker.cli.check:check", "Check settings and key files without starting."),
     "explain": ("broker.cli.explain:explain", "Say which grant lets a caller in, or why none does."),
@@ -80,28 +69,13 @@ def broker() -> None:
     """
 
 
-def main() -> None:
-    """Run the command line and exit with its code."""
-    try:
-        broker.main(prog_name="broker", standalone_mode=True)
-    except ConfigError as error:
-        for problem in error.problems:
-            _say(str(problem))
-        sys.exit(BAD_CONFIGURATION)
-    except ClientError as error:
-        _say(str(error))
-        sys.exit(error.exit_code)
-    except OSError as error:
-        place = f": {error.filename}" if error.filename else ""
-        _fail(f"{error.strerror or type(error).__name__}{place}")
-    except Exception as error:  # noqa: BLE001  (no fault of ours may spill what its traceback quotes)
-        remedy = f"set {TRACEBACK}=1 to see where, and report it"
-        if os.environ.get(TRACEBACK) == "1":
-            import traceback  # noqa: PLC0415  (for this alone)
-
-            click.echo(_without_secrets(traceback.format_exc()), err=True, nl=False)
-            remedy = "please report it"
-        _fail(f"unforeseen fault ({type(error).__name__}); {remedy}")
+def show_usage(command: str, sentence: str) -> int:
+    """Tell of a wrong call of this command as of any; its exit code."""
+    outer = click.Context(broker, info_name="broker")
+    called = broker.get_command(outer, command)
+    error = click.UsageError(sentence, click.Context(called, outer, command) if called else outer)
+    error.show()
+    return error.exit_code
 
 
 @contextmanager
@@ -110,21 +84,4 @@ def _quoting_no_secret() -> Iterator[None]:
     try:
         yield
     except click.UsageError as error:
-        raise click.UsageError(_without_secrets(error.format_message()), error.ctx) from None
-
-
-def _without_secrets(text: str) -> str:
-    from broker.core.redaction import redacted  # noqa: PLC0415  (a command that succeeds starts faster without)
-
-    return redacted(text)
-
-
-def _say(sentence: str) -> None:
-    click.echo(f"broker: {_without_secrets(sentence)}", err=True)
-
-
-def _fail(sentence: str) -> NoReturn:
-    _say(sentence)
-    # What could not be written must not be tried once more at the interpreter's end, which would tell of it its way.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    sys.exit(1)
+        raise click.UsageError(without_secrets(error.format_message()), error.ctx) from None

@@ -3,15 +3,18 @@
 Only the token's SHA-256 leaves this process.
 """
 
-import hashlib
+from __future__ import annotations
+
 import os
 import sys
-from typing import Any
 
-import click
-
+from broker.cli.ends import WrongUsage
 from broker.client import fetch
 from broker.client.failures import Unreachable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 # No token is longer; what goes on is some other file.
 _LONGEST = 64 * 1024
@@ -23,20 +26,10 @@ _MEANING = {
 }
 
 
-@click.command()
-@click.argument("identity", required=False)
-def reject(identity: str | None) -> None:
-    """Read a token on stdin and report that it is refused; IDENTITY is the one it is of, by default your only one or default.
-
-    The broker asks IAM whether the token lives, and replaces it if not. Prints what came of it.
-
-    \b
-    Exit codes: 1 nothing could be found out yet, 69 no broker, 77 access denied.
-    Example, after a 401 of a service:
-      printf %s "$TOKEN" | broker reject
-    """  # noqa: D301  (click wants the backspace itself)
+def reject(identity: str | None = None) -> None:
+    """Report that the token on stdin is refused, and print what came of it. Raises ClientError, WrongUsage."""
     told = fetch.reject(os.environ, identity, _digest())
-    click.echo(_sentence(told))
+    print(_sentence(told), flush=True)
     if told["outcome"] not in _MEANING:
         sys.exit(1)
 
@@ -44,17 +37,19 @@ def reject(identity: str | None) -> None:
 def _digest() -> str:
     """The SHA-256 of the token on stdin, without one trailing newline."""
     if sys.stdin.isatty():
-        raise click.UsageError(
-            'the token is read from stdin, not typed; pipe it: printf %s "$TOKEN" | broker reject'
-        )
+        raise _wrong('the token is read from stdin, not typed; pipe it: printf %s "$TOKEN" | broker reject')
     token = sys.stdin.buffer.read(_LONGEST + 2).removesuffix(b"\n").removesuffix(b"\r")
     if not token:
-        raise click.UsageError("stdin is empty; pipe the token that is refused into this command")
+        raise _wrong("stdin is empty; pipe the token that is refused into this command")
     if len(token) > _LONGEST or not all(0x20 < byte < 0x7F for byte in token):
-        raise click.UsageError(
-            "what stdin holds is no token; pipe the bare token, without its header or JSON"
-        )
+        raise _wrong("what stdin holds is no token; pipe the bare token, without its header or JSON")
+    import hashlib  # noqa: PLC0415  (with a library of its own to load; who called wrongly waits for none)
+
     return hashlib.sha256(token).hexdigest()
+
+
+def _wrong(sentence: str) -> WrongUsage:
+    return WrongUsage("reject", sentence)
 
 
 def _sentence(told: dict[str, Any]) -> str:

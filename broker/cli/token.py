@@ -1,42 +1,35 @@
 """`broker token`: print a token; nothing else on stdout, so that `$(broker token)` is the token."""
 
-import json
+from __future__ import annotations
+
 import os
+import sys
 
-import click
-
-from broker.cli.duration import Duration
 from broker.client import fetch
-from broker.client.reply import Answer
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from broker.client.reply import Answer
+
+FORMS = ("text", "json", "header", "env")
+TIMEOUT = 5.0  # seconds
 
 
-@click.command()
-@click.argument("identity", required=False)
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json", "header", "env"]),
-    default="text",
-    show_default=True,
-    help="What to print: the token, all that is known of it, `X-Auth-Token: TOKEN`, or `export OS_TOKEN=TOKEN`.",
-)
-@click.option("--min-ttl", type=Duration(), help="The life that it must have left, such as 10m.")
-@click.option(
-    "--timeout", type=Duration(), default="5s", show_default=True, help="How long to wait for a usable token."
-)
-@click.option("--follow", is_flag=True, help="Print each new token too, until Ctrl-C.")
-def token(identity: str | None, form: str, min_ttl: float | None, timeout: float, follow: bool) -> None:
-    """Print the token of IDENTITY; without a name, of your only identity or the one called default.
-
-    \b
-    Exit codes: 69 no broker or no usable token, 77 access denied.
-    Example, with the token in no argument list:
-      broker token --format header | curl -H @- https://...
-    """  # noqa: D301  (click wants the backspace itself)
+def token(
+    identity: str | None = None,
+    *,
+    form: str = FORMS[0],
+    min_ttl: float | None = None,
+    timeout: float = TIMEOUT,
+    follow: bool = False,
+) -> None:
+    """Print the token of the identity, or of the usual one; with `follow`, each new one too. Raises ClientError."""
     if follow:
         _follow(identity, form, min_ttl, timeout)
+    elif form == "json":
+        _print(_line(fetch.token(os.environ, identity, timeout, min_ttl), form))
     else:
-        _print(fetch.token(os.environ, identity, timeout, min_ttl), form)
+        _print(_shown(fetch.bare_token(os.environ, identity, timeout, min_ttl), form))
 
 
 def _follow(identity: str | None, form: str, min_ttl: float | None, timeout: float) -> None:
@@ -45,25 +38,34 @@ def _follow(identity: str | None, form: str, min_ttl: float | None, timeout: flo
 
     with until_ended():
         for answer in follow.tokens(os.environ, identity, timeout, min_ttl, _away):
-            _print(answer, form)
+            _print(_line(answer, form))
 
 
 def _away(reason: str) -> None:
-    click.echo(f"broker: {reason}; following on once that is over", err=True)
+    print(f"broker: {reason}; following on once that is over", file=sys.stderr, flush=True)
 
 
-def _print(answer: Answer, form: str) -> None:
-    """One line, flushed, so that a full disk is an error here and not at the interpreter's end."""
+def _line(answer: Answer, form: str) -> str:
     tree = answer.tree()
-    value = str(tree["token"])
+    if form == "json":
+        import json  # noqa: PLC0415  (for this form alone)
+
+        return json.dumps(tree)
+    return _shown(str(tree["token"]), form)
+
+
+def _shown(value: str, form: str) -> str:
     match form:
-        case "json":
-            click.echo(json.dumps(tree))
         case "header":
-            click.echo(f"X-Auth-Token: {value}")
+            return f"X-Auth-Token: {value}"
         case "env":
             import shlex  # noqa: PLC0415  (for this form alone)
 
-            click.echo(f"export OS_TOKEN={shlex.quote(value)}")
+            return f"export OS_TOKEN={shlex.quote(value)}"
         case _:
-            click.echo(value)
+            return value
+
+
+def _print(line: str) -> None:
+    """Flushed, so that a full disk is an error here and not at the interpreter's end."""
+    print(line, flush=True)

@@ -1,26 +1,18 @@
 """`broker wait`: for start-up probes and scripts that begin before the broker does."""
 
+from __future__ import annotations
+
 import os
 
-import click
-
-from broker.cli.duration import Duration
 from broker.client import ready
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
-@click.command()
-@click.argument("identities", metavar="[IDENTITY]...", nargs=-1)
-@click.option(
-    "--timeout", type=Duration(), default="60s", show_default=True, help="How long to wait; 0 asks once."
-)
-def wait(identities: tuple[str, ...], timeout: float) -> None:
-    """Wait until the broker holds a usable token for each IDENTITY, or for all that it has.
+TIMEOUT = 60.0  # seconds
 
-    No right is needed. A broker that has not started yet is waited for.
 
-    \b
-    Exit codes: 0 ready, 69 not within the time, with the last reason.
-    Example, as the start-up probe of a container:
-      broker wait --timeout 0
-    """  # noqa: D301  (click wants the backspace itself)
+def wait(identities: Sequence[str], timeout: float = TIMEOUT) -> None:
+    """Return once the broker holds a usable token for each of them, or for all that it has. Raises ClientError."""
     ready.wait(os.environ, identities, timeout)

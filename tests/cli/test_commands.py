@@ -10,19 +10,20 @@ import pytest
 
 from broker.client import fetch
 from tests.cli.command import ROOT, at, broker, environment, start_python
-from tests.client.scripted import answered, loopback, scripted
+from tests.client.scripted import answered, bare, loopback, scripted
 
 pytestmark = pytest.mark.e2e
 
-GOOD = answered(200, {"token": "gA'$x", "identity": "default"})
+GOOD = bare(b"gA'$x")
 PROJECT = {"id": "p1", "name": "shop", "domain_id": "d", "enabled": True}
 BROKEN = """
 import sys
-from broker.cli import main, token
+from broker.__main__ import main
+from broker.client import fetch
 def fail(*args): raise KeyError("a secret")
-token.fetch.token = fail
+fetch.bare_token = fail
 sys.argv[:] = ["broker", "token"]
-main.main()
+main()
 """
 
 
@@ -36,9 +37,13 @@ main.main()
     ],
 )
 async def test_the_forms_of_a_token(tmp_path: Path, form: str, printed: str):
-    with scripted(tmp_path / "s", GOOD):
+    """Rule: JSON is asked for by who prints it alone."""
+    told = answered(200, {"token": "gA'$x", "identity": "default"}) if form == "json" else GOOD
+    with scripted(tmp_path / "s", told) as seen:
         ended = await broker("token", "--format", form, **at(tmp_path / "s"))
     assert (ended.code, ended.out, ended.err) == (0, printed, "")
+    assert (b"\r\nAccept: application/json\r\n" in seen[0]) is (form == "json")
+    assert (b"\r\nAccept: text/plain\r\n" in seen[0]) is (form != "json")
 
 
 async def test_a_life_may_be_asked_for(tmp_path: Path):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import sys
 from asyncio import create_subprocess_exec
 from pathlib import Path
@@ -13,21 +14,24 @@ from broker.core.access import Verdict, Workload
 from broker.fakeiam.server import FakeIam
 from tests.app.whole import get, key_folder, whole
 from tests.callers.folders import open_folder
-from tests.cli.command import at, broker, environment
-from tests.serving.house import house
+from tests.cli.command import at, broker, end, environment, start
+from tests.client.scripted import bare, scripted
+from tests.serving.house import house, until
 
 pytestmark = pytest.mark.e2e
 
 FULL = Path("/dev/full")
 ROOT = str(Path(__file__).parents[2])
 AS_STRANGER = """
-import os, sys
-from broker.cli import main, token, status
+import json, os, sys
+from broker.__main__ import main
+from broker.cli import token
+from broker.core import redaction
 os.setgroups([])
 os.setgid(54321)
 os.setuid(54321)
 sys.argv[:] = ["broker", "token"]
-main.main()
+main()
 """
 
 
@@ -72,6 +76,33 @@ async def test_a_token_that_cannot_be_written_is_an_error():
                 )
                 _, err = await process.communicate()
     assert (process.returncode, err) == (1, b"broker: No space left on device\n")
+
+
+async def test_a_reader_that_has_left_is_1_and_no_word(tmp_path: Path):
+    """`broker token | true`."""
+    read, write = os.pipe()
+    os.close(read)
+    with scripted(tmp_path / "s", bare(b"t")):
+        process = await create_subprocess_exec(
+            *(sys.executable, "-m", "broker", "token"),
+            stdout=write,
+            stderr=PIPE,
+            env=environment(at(tmp_path / "s")),
+        )
+        os.close(write)
+        _, err = await process.communicate()
+    assert (process.returncode, err) == (1, b"")
+
+
+@pytest.mark.parametrize("words", [("token",), ("wait",), ("projects",)])
+async def test_ctrl_c_is_1_and_one_word(tmp_path: Path, words: tuple[str, ...]):
+    """Rule: the same whether the call was a plain one or not."""
+    with scripted(tmp_path / "s", None) as seen:
+        process = await start(*words, **at(tmp_path / "s"))
+        await until(lambda: seen)
+        process.send_signal(signal.SIGINT)
+        ended = await end(process)
+    assert (ended.code, ended.out, ended.err) == (1, "", "\nAborted!\n")
 
 
 async def test_the_table_and_the_json_of_the_status(tmp_path: Path):

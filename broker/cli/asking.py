@@ -1,0 +1,78 @@
+"""The options and the help of the commands that start fast; what they do stands in a file each, which needs no library.
+
+Their plain calls never come here: see plain.py.
+"""
+
+import click
+
+from broker.cli import reject as rejecting
+from broker.cli import token as printing
+from broker.cli import wait as waiting
+from broker.cli.duration import Duration
+
+
+@click.command()
+@click.argument("identity", required=False)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(printing.FORMS),
+    default=printing.FORMS[0],
+    show_default=True,
+    help="What to print: the token, all that is known of it, `X-Auth-Token: TOKEN`, or `export OS_TOKEN=TOKEN`.",
+)
+@click.option("--min-ttl", type=Duration(), help="The life that it must have left, such as 10m.")
+@click.option(
+    "--timeout",
+    type=Duration(),
+    default=f"{printing.TIMEOUT:.0f}s",
+    show_default=True,
+    help="How long to wait for a usable token.",
+)
+@click.option("--follow", is_flag=True, help="Print each new token too, until Ctrl-C.")
+def token(identity: str | None, form: str, min_ttl: float | None, timeout: float, follow: bool) -> None:
+    """Print the token of IDENTITY; without a name, of your only identity or the one called default.
+
+    \b
+    Exit codes: 69 no broker or no usable token, 77 access denied.
+    Example, with the token in no argument list:
+      broker token --format header | curl -H @- https://...
+    """  # noqa: D301  (click wants the backspace itself)
+    printing.token(identity, form=form, min_ttl=min_ttl, timeout=timeout, follow=follow)
+
+
+@click.command()
+@click.argument("identities", metavar="[IDENTITY]...", nargs=-1)
+@click.option(
+    "--timeout",
+    type=Duration(),
+    default=f"{waiting.TIMEOUT:.0f}s",
+    show_default=True,
+    help="How long to wait; 0 asks once.",
+)
+def wait(identities: tuple[str, ...], timeout: float) -> None:
+    """Wait until the broker holds a usable token for each IDENTITY, or for all that it has.
+
+    No right is needed. A broker that has not started yet is waited for.
+
+    \b
+    Exit codes: 0 ready, 69 not within the time, with the last reason.
+    Example, as the start-up probe of a container:
+      broker wait --timeout 0
+    """  # noqa: D301
+    waiting.wait(identities, timeout)
+
+
+@click.command()
+@click.argument("identity", required=False)
+def reject(identity: str | None) -> None:
+    """Read a token on stdin and report that it is refused; IDENTITY is the one it is of, by default your only one or default.
+
+    The broker asks IAM whether the token lives, and replaces it if not. Prints what came of it.
+
+    \b
+    Exit codes: 1 nothing could be found out yet, 69 no broker, 77 access denied.
+    Example, after a 401 of a service:
+      printf %s "$TOKEN" | broker reject
+    """  # noqa: D301
+    rejecting.reject(identity)

@@ -1,0 +1,71 @@
+"""The plain calls of the commands that must start fast, understood by a table.
+
+Whatever is not plain here (help, `--follow`, a word too many, a value that is none) is left to the command line's library,
+which judges and tells; what both understand means the same to both, and runs the same function.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+# The options that a plain call may have, and the arguments that they are.
+_OPTIONS = {
+    "token": {"--format": "form", "--min-ttl": "min_ttl", "--timeout": "timeout"},
+    "wait": {"--timeout": "timeout"},
+    "reject": {},
+}
+
+
+def done(words: Sequence[str]) -> bool:
+    """Run the command if the call is a plain one, and say whether it was."""
+    command = words[0] if words else ""
+    found = _understood(words[1:], _OPTIONS[command]) if command in _OPTIONS else None
+    if found is None:
+        return False
+    names, given = found
+    if command == "wait":
+        from broker.cli.wait import wait  # noqa: PLC0415  (the one that is asked for, here and below)
+
+        wait(names, **given)
+    elif len(names) > 1:
+        return False
+    elif command == "token":
+        from broker.cli.token import token  # noqa: PLC0415
+
+        token(*names, **given)
+    else:
+        from broker.cli.reject import reject  # noqa: PLC0415
+
+        reject(*names)
+    return True
+
+
+def _understood(words: Sequence[str], options: dict[str, str]) -> tuple[list[str], dict[str, Any]] | None:
+    """The names and the arguments, the last of an option that comes twice; None where it is no plain call."""
+    names: list[str] = []
+    given: dict[str, Any] = {}
+    left = iter(words)
+    for word in left:
+        if not word.startswith("-"):
+            names.append(word)
+            continue
+        option, same, text = word.partition("=")
+        value = _value(options[option], text if same else next(left, "")) if option in options else None
+        if value is None:
+            return None
+        given[options[option]] = value
+    return names, given
+
+
+def _value(argument: str, text: str) -> str | float | None:
+    """What the text means there; None when it means nothing."""
+    if argument == "form":
+        from broker.cli.token import FORMS  # noqa: PLC0415
+
+        return text if text in FORMS else None
+    from broker.core.durations import seconds  # noqa: PLC0415
+
+    return seconds(text)
