@@ -14,7 +14,7 @@ import errno
 import os
 import socket
 import struct
-from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple, Protocol
 
 _NETLINK_SOCK_DIAG = 4
@@ -29,13 +29,15 @@ _LOOPBACK_INTERFACE = 1
 
 _HEADER = struct.Struct("=IHHII")  # length, type, flags, sequence number, port id
 _ERROR = struct.Struct("=i")
-_REQUEST = struct.Struct("=BBxxI")  # family, protocol, states of a dump
-_ENDS = struct.Struct("=2s2s16s16sI8s")  # source port, destination port, both addresses, interface, cookie
+# The header; family, protocol, states of a dump; source port, destination port, both addresses, interface, cookie.
+_QUESTION = struct.Struct("=IHHII BBxxI 2s2s16s16sI8s")
 _ANSWER = struct.Struct("=BBxx2s2s16s16s24xII")  # family, state, the ends, (interface to queues), uid, inode
 
 _MESSAGE_BYTES = 4096
 # Left-overs of questions that failed; there is at most one answer to each.
 _MOST_STALE = 16
+# There is one on most hosts, and a few million are loopback addresses.
+_MOST_ADDRESSES = 256
 
 _MAPPED = bytes(10) + b"\xff\xff"
 _LOOPBACK_4 = _MAPPED + b"\x7f"
@@ -53,8 +55,7 @@ class End(NamedTuple):
         return self.address == _LOOPBACK_6 or self.address.startswith(_LOOPBACK_4)
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """A socket as the kernel describes it: its own end, the end it is connected to, and whose it is."""
 
     state: int
@@ -72,16 +73,23 @@ class Lookup(Protocol):
 
 def end_of(name: object) -> End | None:
     """The end that `getsockname` or `getpeername` named, or None where that is no IP address."""
-    match name:
-        case (str(host), int(port), *_):
-            try:
-                if ":" in host:
-                    return End(socket.inet_pton(socket.AF_INET6, host), port)
-                return End(_MAPPED + socket.inet_pton(socket.AF_INET, host), port)
-            except OSError:  # an address with a scope, which no loopback address has
-                return None
-        case _:
-            return None
+    if not isinstance(name, tuple) or len(name) < 2:
+        return None
+    host, port = name[:2]
+    if not isinstance(host, str) or not isinstance(port, int):
+        return None
+    address = _address(host)
+    return None if address is None else End(address, port)
+
+
+@lru_cache(maxsize=_MOST_ADDRESSES)
+def _address(host: str) -> bytes | None:
+    try:
+        if ":" in host:
+            return socket.inet_pton(socket.AF_INET6, host)
+        return _MAPPED + socket.inet_pton(socket.AF_INET, host)
+    except OSError:  # an address with a scope, which no loopback address has
+        return None
 
 
 def question(own: End, other: End, sequence: int, port: int) -> bytes:
@@ -89,7 +97,15 @@ def question(own: End, other: End, sequence: int, port: int) -> bytes:
     family, start = socket.AF_INET6, 0
     if own.address.startswith(_MAPPED) and other.address.startswith(_MAPPED):
         family, start = socket.AF_INET, len(_MAPPED)
-    body = _REQUEST.pack(family, socket.IPPROTO_TCP, _ANY_STATE) + _ENDS.pack(
+    return _QUESTION.pack(
+        _QUESTION.size,
+        _SOCK_DIAG_BY_FAMILY,
+        _NLM_F_REQUEST,
+        sequence,
+        port,
+        family,
+        socket.IPPROTO_TCP,
+        _ANY_STATE,
         own.port.to_bytes(2, "big"),
         other.port.to_bytes(2, "big"),
         own.address[start:],
@@ -97,7 +113,6 @@ def question(own: End, other: End, sequence: int, port: int) -> bytes:
         _LOOPBACK_INTERFACE,
         _NO_COOKIE,
     )
-    return _HEADER.pack(_HEADER.size + len(body), _SOCK_DIAG_BY_FAMILY, _NLM_F_REQUEST, sequence, port) + body
 
 
 def answers(message: bytes, sequence: int, port: int) -> bool:
@@ -125,13 +140,8 @@ def parse(message: bytes) -> Answer | None:
         own, other = _MAPPED + own[:4], _MAPPED + other[:4]
     elif family != socket.AF_INET6:
         return None
-    return Answer(
-        state=state,
-        own=End(own, int.from_bytes(own_port, "big")),
-        other=End(other, int.from_bytes(other_port, "big")),
-        uid=uid,
-        inode=inode,
-    )
+    ends = End(own, int.from_bytes(own_port, "big")), End(other, int.from_bytes(other_port, "big"))
+    return Answer(state, *ends, uid, inode)
 
 
 class SockDiag:

@@ -5,7 +5,6 @@ import os
 import socket
 import struct
 import time
-from dataclasses import replace
 
 import pytest
 
@@ -172,7 +171,7 @@ ELSEWHERE = End(bytes(14) + b"\x01\x01", 40_000)
 
 @pytest.mark.parametrize("state", range(14))
 def test_only_a_client_that_still_reads_counts(state: int):
-    found = replace(GOOD, state=state)
+    found = GOOD._replace(state=state)
     assert TcpProver(Fixed(found), None).owner(CLIENT, OURS) == (7 if state in {1, 4, 5} else None)
 
 
@@ -192,12 +191,12 @@ def test_only_a_client_that_still_reads_counts(state: int):
     ],
 )
 def test_an_answer_about_anything_else_proves_nobody(wrong):
-    assert TcpProver(Fixed(replace(GOOD, **wrong)), 65534).owner(CLIENT, OURS) is None
+    assert TcpProver(Fixed(GOOD._replace(**wrong)), 65534).owner(CLIENT, OURS) is None
 
 
 @pytest.mark.parametrize(("client", "ours"), [(ELSEWHERE, OURS), (CLIENT, ELSEWHERE)])
 def test_only_loopback_is_asked_about(client: End, ours: End):
-    found = replace(GOOD, own=client, other=ours)
+    found = GOOD._replace(own=client, other=ours)
     assert TcpProver(Fixed(found), None).owner(client, ours) is None
 
 
