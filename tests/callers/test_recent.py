@@ -3,9 +3,12 @@
 import os
 import socket
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from broker.callers import process, recent
 from broker.callers.process import Connection
@@ -13,6 +16,7 @@ from broker.callers.recent import Recent, Seen
 from broker.callers.units import Lodging
 from tests.callers.remembering import PID, Anonymous, House, Told, caller, needs_pidfs
 from tests.callers.test_process import Old
+from tests.fakes.clock import FakeClock
 
 pytestmark = needs_pidfs
 
@@ -198,3 +202,24 @@ def test_no_descriptor_stays(house: House, ours: socket.socket):
         house.prove(Told(ours))
         house.clock.at += 0.4
     assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208  (as above)
+
+
+MOVES = st.tuples(st.integers(0, 2), st.integers(0, 3), st.sampled_from([0.0, 0.3, 0.5, 1.0]))
+
+
+@given(st.lists(MOVES, max_size=40))
+def test_whatever_happens_a_process_is_told_to_be_where_it_was_within_the_last_second(moves):
+    """Each step moves one process to a unit, lets time pass and asks where it is; files stand for the pidfds."""
+    clock = FakeClock()
+    memory = Recent(clock.now)
+    pidfds = [os.memfd_create("process") for _ in range(3)]
+    was_in: list[list[tuple[float, Lodging]]] = [[(clock.at, Lodging("0"))] for _ in pidfds]
+    for which, unit, passed in moves:
+        history = was_in[which]
+        history.append((clock.at, Lodging(str(unit))))
+        clock.at += passed
+        told = memory.seen(pidfds[which], 1001, partial(Seen, at=history[-1][1])).at
+        left = [*(since for since, _ in history[1:]), clock.at + 1]
+        assert told in {at for (_, at), end in zip(history, left, strict=True) if end > clock.at - 1}
+    for pidfd in pidfds:
+        os.close(pidfd)
