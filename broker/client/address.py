@@ -132,7 +132,7 @@ def _parts(authority: str) -> tuple[str, int]:
 
 
 def _is_loopback(host: str) -> bool:
-    """Whether it is an address of loopback in full, as RFC 5735 and 4291 give them, or `localhost`."""
+    """Whether it is an address of loopback in full, as RFC 6890 and 4291 give them, or `localhost`."""
     if host == "localhost":
         return True
     try:

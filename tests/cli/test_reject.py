@@ -73,6 +73,7 @@ async def test_what_is_no_token_is_wrong_usage_and_is_not_repeated(tmp_path: Pat
         ended = await piped(text, "reject", "shop", **at(tmp_path / "s"))
     assert (ended.code, ended.out, seen) == (2, "", [])
     assert told in ended.err
+    assert ended.err.startswith("Usage: broker reject [OPTIONS] [IDENTITY]\n")
     assert TOKEN.decode() not in ended.err
 
 

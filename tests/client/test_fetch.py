@@ -173,7 +173,7 @@ def test_a_name_is_one_part_of_the_path(tmp_path: Path, identity: str | None, pa
 
 
 @pytest.mark.parametrize(
-    "word", ["", "../..", "a/b", "a?b#c d\r\n", "\udcff", "Shop", "gAAAAABtoken", "a" * 64]
+    "word", ["", "../..", "a/b", "a?b#c d\r\n", "\udcff", "Shop", "gAAAAABtoken", "-a", "a" * 64]
 )
 def test_what_is_no_name_is_neither_sent_nor_repeated(tmp_path: Path, word: str):
     got, seen = token(tmp_path / "s", GOOD, identity=word)
