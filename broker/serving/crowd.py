@@ -23,7 +23,6 @@ from collections.abc import Callable
 from broker.core.access import Workload
 from broker.serving.row import Guest, Rank, Row, User
 
-MOST = 4096
 # The other half of the descriptors is for IAM, key files and what is just being turned away.
 _SHARE = 2
 _OWNERS_SHARE = 8
@@ -114,7 +113,7 @@ class Crowd:
         return row.longest_idle(user) if user == UNPROVEN else None
 
 
-def places() -> int:
-    """How many connections the limit on open files leaves room for."""
+def places(most: int) -> int:
+    """How many connections there may be: so many, if the limit on open files leaves room for them."""
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return MOST if files == resource.RLIM_INFINITY else min(MOST, files // _SHARE)
+    return most if files == resource.RLIM_INFINITY else min(most, files // _SHARE)

@@ -20,6 +20,8 @@ import select
 import socket
 from collections.abc import Callable
 
+import structlog
+
 from broker.core.access import Workload
 from broker.serving import punctual
 from broker.serving.allowed import NOTHING
@@ -28,6 +30,8 @@ from broker.serving.punctual import ANSWER_SECONDS
 from broker.serving.remembered import Remembered
 from broker.serving.row import User
 from broker.serving.throttle import Peer
+
+_log = structlog.get_logger()
 
 # More than a request that is remembered, so that its bytes are never cut here.
 _AT_ONCE = 16 * 1024
@@ -106,7 +110,7 @@ class Lane:
         self._crowd.enter(seat)
         self._sit(seat)
         if came is not None:
-            self._answer(seat, came)
+            self._answer_or_end(seat, came)
 
     def turn_out(self, seat: Seat) -> None:
         """Somebody else gets its place."""
@@ -119,9 +123,18 @@ class Lane:
             if seat is None:  # it was closed for another one of these
                 continue
             came = what_came(seat.link)
-            if came:
-                self._answer(seat, came)
+            if came == b"":
+                self._close(seat)
             elif came is not None:
+                self._answer_or_end(seat, came)
+
+    def _answer_or_end(self, seat: Seat, data: bytes) -> None:
+        try:
+            self._answer(seat, data)
+        except Exception:  # noqa: BLE001
+            # A defect ends one connection; the loop would come back to its bytes again and again.
+            _log.exception("connection_defect")
+            if seat.link.fileno() in self._seats:
                 self._close(seat)
 
     def _answer(self, seat: Seat, data: bytes) -> None:

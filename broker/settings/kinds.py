@@ -64,6 +64,20 @@ def fraction(least: float) -> BeforeValidator:
     return BeforeValidator(check)
 
 
+def count(least: int, most: int) -> BeforeValidator:
+    """A whole number between two bounds, also as a variable's text."""
+
+    def check(value: object) -> int:
+        number = int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else value
+        if isinstance(number, bool) or not isinstance(number, int):
+            raise told("is not a whole number", f"write it like {least}")
+        if not least <= number <= most:
+            raise told("is out of bounds", f"choose a number between {least} and {most}")
+        return number
+
+    return BeforeValidator(check)
+
+
 def _text(check: Callable[[str], bool], what: str, remedy: str) -> AfterValidator:
     def validate(value: str) -> str:
         if not check(value):

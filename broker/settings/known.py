@@ -30,7 +30,6 @@ _ROOMS: dict[str, tuple[type[BaseModel], ...]] = {
 # What the documentation promises and this version does not do yet.
 _LATER = {
     "": {"files", "s3"},
-    "serving": {"limits"},
 }
 
 _OF_MANY = {"", "listen", "identities", "grants"}  # a section's name and a field's are no path into them

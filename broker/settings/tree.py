@@ -12,7 +12,18 @@ from broker.core.timing import USUAL
 from broker.core.watch import Method
 from broker.settings.grants import Grant
 from broker.settings.identities import Identity
-from broker.settings.kinds import AuditWord, FilePath, FolderPath, Host, Name, Url, duration, fraction, told
+from broker.settings.kinds import (
+    AuditWord,
+    FilePath,
+    FolderPath,
+    Host,
+    Name,
+    Url,
+    count,
+    duration,
+    fraction,
+    told,
+)
 from broker.settings.listeners import AnyListener, distinct
 from broker.settings.table import Table
 
@@ -42,6 +53,9 @@ class Serving(Table):
 
     drain: Annotated[float, duration(0, 3600)] = (
         10.0  # seconds that requests in flight may take after SIGTERM
+    )
+    connections: Annotated[int, count(64, 1_000_000)] = (
+        4096  # at once, in all; fewer where few files may be open
     )
     lane: bool = True  # the express lane in front of the HTTP library, for requests that were allowed before
     hosts: tuple[Host, ...] = ()  # names that requests over TCP may call us by, beside those of loopback

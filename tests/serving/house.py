@@ -25,7 +25,7 @@ from broker.keeper.setting import Allowance, Observer, Setting, Validation
 from broker.serving.allowed import Allowed
 from broker.serving.application import application
 from broker.serving.context import Desk, Policy
-from broker.serving.crowd import MOST, Crowd
+from broker.serving.crowd import Crowd
 from broker.serving.doorway import Doorway, Gate, Prove, Serve
 from broker.serving.drain import Drain
 from broker.serving.gates import UNIX_GATES
@@ -259,7 +259,7 @@ async def house(
     }
     lists = {name: Projects(keepers[name], issuers[name], clock) for name in names}
     keyring, path, may = Keyring(keepers, clock), folder / "s", policy or Readable(*names)
-    crowd = crowd or Crowd(MOST, lambda _: False, may.reads_anything)
+    crowd = crowd or Crowd(4096, lambda _: False, may.reads_anything)
     desk = Desk(keyring, lists, may, clock, Drain(), books, books, crowd, audit, allowed)
     async with AsyncExitStack() as stack:
         listening: socket.socket = stack.enter_context(unix_listener(path, 0o666))

@@ -16,6 +16,7 @@ NOT_FILE = "is not the absolute path of a file; begin with / and do not end with
 NOT_SOURCE = "is not a source of keys; give the absolute path of a directory, *.toml or *.json, or env:"
 KNOWN = "known here: iam, listen, identities, grants, refresh, validation, cache, log, serving"
 NOT_HOST = "is not a host name or an address; write it without scheme, port, path or pattern"
+NOT_SO_MANY = "is out of bounds; choose a number between 64 and 1000000"
 MISPLACED = (
     "keep keys in files of their own, named in the `keys` of an identity, and replace this one: "
     "whoever may read the settings has it"
@@ -72,7 +73,12 @@ FILES = [
         ],
     ),
     ("[[listen]]\nunix = 1\n", ["F, listen[1].unix: is not text; put the value in quotes"]),
-    ("[serving]\nlane = 1\n", ["F, serving.lane: is not supported by this version; remove it"]),
+    (
+        "[serving]\nlane = 3\n",
+        ["F, serving.lane: is neither true nor false; write true or false, without quotes in a file"],
+    ),
+    ("[serving]\nconnections = 63\n", [f"F, serving.connections: {NOT_SO_MANY}"]),
+    ("[serving]\nconnections = true\n", ["F, serving.connections: is not a whole number; write it like 64"]),
     ("[[listen]]\n", ["F, listen[1]: names neither `unix` nor `tcp`; give one of the two"]),
     ('[[listen]]\nunix = "/s"\n', ["F, listen: names one socket twice; keep one of the two"]),
     ('[[listen]]\nunix = "//./s"\n', ["F, listen: names one socket twice; keep one of the two"]),

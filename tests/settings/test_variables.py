@@ -45,7 +45,10 @@ NOT_HOST = "is not a host name or an address; write it without scheme, port, pat
             {f"{P}IDENTITIES__DEFAULT__KEY_EXPIRES_AT": CANARY},
             f"{P}IDENTITIES__DEFAULT__KEY_EXPIRES_AT: is not a moment; write it like 2027-01-31T00:00:00Z",
         ),
-        ({f"{P}SERVING__LANE": "on"}, f"{P}SERVING__LANE: is not supported by this version; remove it"),
+        (
+            {f"{P}SERVING__CONNECTIONS": "many"},
+            f"{P}SERVING__CONNECTIONS: is not a whole number; write it like 64",
+        ),
         (
             {f"{P}LISTEN": "[{"},
             f"{P}LISTEN: is not JSON (line 1, column 3); lists and tables are written as JSON",
