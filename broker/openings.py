@@ -36,24 +36,24 @@ def openings(
 
     `now` is CLOCK_BOOTTIME in seconds; without it, nothing is remembered of the processes that connect.
     """
-    recent = None if now is None else Recent(now)
     hosts = frozenset(settings.serving.hosts)
     for listener in settings.listen:
         if isinstance(listener, UnixListener):
-            yield _unix(listener, recent)
+            yield _unix(listener, now)
         elif _can_be_opened(listener):
             yield _tcp(listener, hosts)
 
 
 @contextlib.contextmanager
-def _unix(listener: UnixListener, recent: Recent | None) -> Iterator[Opened]:
+def _unix(listener: UnixListener, now: Callable[[], float] | None) -> Iterator[Opened]:
     label = listener.label
     uid, gid = ambiguous_uid(), ambiguous_gid()
 
     def prove(connection: object) -> Workload | None:
         return unix.prove(cast("process.Connection", connection), label, uid, gid, recent=recent)
 
-    with unix_listener(listener.unix, listener.mode, listener.group) as listening:
+    memory = contextlib.nullcontext() if now is None else contextlib.closing(Recent(now))
+    with memory as recent, unix_listener(listener.unix, listener.mode, listener.group) as listening:
         yield Doorway(label, _served(listener), UNIX_GATES, prove), listening
 
 

@@ -5,7 +5,7 @@
   see `recent`, counts under the same condition.
 - An older kernel gives none. There the start time must be the same before and after, and one of the process's uids that
   of the caller: then what was looked at was one process, and if not the caller itself, then one of the same user.
-- It is held for the look alone: a descriptor for each connection would halve how many there can be.
+- Its descriptor is held for the look alone: one for each connection would halve how many there can be.
 """
 
 import errno

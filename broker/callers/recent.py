@@ -6,10 +6,13 @@
   nothing is remembered. An anonymous one is known by its device, which is that of every anonymous inode.
 - For a second at most: a process can be moved to another control group. Only what a process is in is remembered, never
   who it is: uid, gid and groups are those of each connection.
+- Of the process last looked at a descriptor is held. The kernel makes an inode for the first pidfd of a process and drops
+  it with the last, so one that is held makes all others of a busy process cheap; one for each would be too many.
 - It says nothing of whether the process still lives; `process` asks the kernel that each time, afterwards. Who lives then
   has lived since the look, so a look at somebody else's pid is of no use to anybody.
 """
 
+import contextlib
 import os
 import select
 import sys
@@ -45,6 +48,7 @@ class Recent:
         self._has_64_bits = has_64_bits
         # By the number of the process, and whether it was looked at as root, of whom more is asked.
         self._seen: dict[tuple[int, bool], tuple[float, Seen]] = {}
+        self._held: int | None = None
 
     def seen(self, pidfd: int, uid: int, look: Callable[[], Seen]) -> Seen:
         """What `look` finds of the process of a pidfd which came as this uid, or has found less than a second ago."""
@@ -59,7 +63,19 @@ class Recent:
             self._seen[known] = now + SECONDS, seen  # a second from before the look
             if len(self._seen) > MOST:
                 del self._seen[next(iter(self._seen))]
+            self._hold(pidfd)
         return seen
+
+    def close(self) -> None:
+        """Let go of the descriptor that is held."""
+        if self._held is not None:
+            os.close(self._held)
+            self._held = None
+
+    def _hold(self, pidfd: int) -> None:
+        self.close()
+        with contextlib.suppress(OSError):  # where descriptors run out, it goes without
+            self._held = os.dup(pidfd)
 
 
 _NEVER = float("-inf"), Seen()

@@ -1,5 +1,6 @@
 """What is remembered of a process is of that very process, for a second, and says nothing of who it is or that it lives."""
 
+import errno
 import os
 import socket
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from broker.callers import process, recent
 from broker.callers.process import Connection
 from broker.callers.recent import Recent, Seen
 from broker.callers.units import Lodging
+from tests.callers.loopback import open_files
 from tests.callers.remembering import PID, Anonymous, House, Told, caller, needs_pidfs
 from tests.callers.test_process import Old
 from tests.fakes.clock import FakeClock
@@ -22,10 +24,11 @@ pytestmark = needs_pidfs
 
 
 @pytest.fixture(name="house")
-def build(tmp_path: Path) -> House:
+def build(tmp_path: Path) -> Iterator[House]:
     house = House(tmp_path)
     house.lives_in("a.service")
-    return house
+    yield house
+    house.recent.close()
 
 
 @pytest.fixture(name="ours")
@@ -195,13 +198,28 @@ def test_only_so_many_processes_are_remembered_and_the_longest_known_goes_first(
         os.close(pidfd)
 
 
-def test_no_descriptor_stays(house: House, ours: socket.socket):
-    house.prove(Told(ours))
-    before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208  (a look, in one line)
+def test_one_descriptor_is_held_however_many_processes_there_are_and_none_at_the_end(house: House):
+    before = len(open_files())
     for _ in range(20):
-        house.prove(Told(ours))
-        house.clock.at += 0.4
-    assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208  (as above)
+        pidfd = os.memfd_create("process")
+        house.recent.seen(pidfd, 1001, Seen)
+        os.close(pidfd)
+        assert len(open_files()) == before + 1
+    house.recent.close()
+    house.recent.close()
+    assert len(open_files()) == before
+
+
+def test_where_descriptors_run_out_a_caller_is_proven_all_the_same(
+    house: House, ours: socket.socket, monkeypatch: pytest.MonkeyPatch
+):
+    def refuse(_: int) -> int:
+        raise OSError(errno.EMFILE, "too many open files")
+
+    monkeypatch.setattr(os, "dup", refuse)
+    for _ in range(2):
+        assert house.prove(Told(ours)).unit == "a.service"
+        house.clock.at += 1
 
 
 MOVES = st.tuples(st.integers(0, 2), st.integers(0, 3), st.sampled_from([0.0, 0.3, 0.5, 1.0]))
@@ -223,3 +241,4 @@ def test_whatever_happens_a_process_is_told_to_be_where_it_was_within_the_last_s
         assert told in {at for (_, at), end in zip(history, left, strict=True) if end > clock.at - 1}
     for pidfd in pidfds:
         os.close(pidfd)
+    memory.close()
