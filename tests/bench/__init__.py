@@ -1,0 +1,1 @@
+"""The benches are tested where they could fool their reader."""
