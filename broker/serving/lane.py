@@ -200,7 +200,7 @@ class Lane:
         del self._seats[descriptor]
 
     def _close(self, seat: Seat) -> None:
-        self._rise(seat)
+        del self._seats[seat.link.fileno()]  # the kernel forgets what is closed by itself
         self._leave(seat)
 
     def _leave(self, seat: Seat) -> None:

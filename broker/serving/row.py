@@ -47,36 +47,54 @@ class Row:
 
     def enter(self, guest: Guest) -> None:
         """Count one in, which is idle at first."""
-        self._take_out(guest.user)
+        user = guest.user
+        had = self.had.get(user, 0)
+        idle = self._idle.get(user)
+        if idle is None:
+            idle = self._idle[user] = {}
+        else:
+            self._take_out(user, had)
+        idle[guest] = None
         self.inside += 1
-        self.had[guest.user] += 1
-        self._put_in(guest.user)
-        self.rests(guest)
+        self.had[user] = had + 1
+        self._put_in(user, had + 1)
 
     def leave(self, guest: Guest) -> None:
         """Count one out who is in."""
-        self.works(guest)
-        self._take_out(guest.user)
+        user = guest.user
+        had = self.had[user]
+        idle = self._idle.get(user)
+        if idle is not None:
+            self._take_out(user, had)
+            idle.pop(guest, None)
+            if idle:
+                self._put_in(user, had - 1)
+            else:
+                del self._idle[user]
         self.inside -= 1
-        self.had[guest.user] -= 1
-        self._put_in(guest.user)
-        if not self.had[guest.user]:
-            del self.had[guest.user]
+        self.had[user] = had - 1
+        if had == 1:
+            del self.had[user]
 
     def works(self, guest: Guest) -> None:
         """It is not idle."""
-        idle = self._idle.get(guest.user, {})
-        idle.pop(guest, None)
-        if not idle:
-            self._take_out(guest.user)
-            self._idle.pop(guest.user, None)
+        user = guest.user
+        idle = self._idle.get(user)
+        if idle is not None:
+            idle.pop(guest, None)
+            if not idle:
+                self._take_out(user, self.had[user])
+                del self._idle[user]
 
     def rests(self, guest: Guest) -> None:
         """It is idle, from now on."""
-        idle = self._idle.setdefault(guest.user, {})
+        user = guest.user
+        idle = self._idle.get(user)
+        if idle is None:
+            idle = self._idle[user] = {}
+            self._put_in(user, self.had[user])
         idle.pop(guest, None)  # so that it goes to the end of the order
         idle[guest] = None
-        self._put_in(guest.user)
 
     def longest_idle(self, user: User) -> Guest | None:
         """Whose connection of this user has been idle for longest; one that was used meanwhile goes to the end."""
@@ -90,12 +108,14 @@ class Row:
         """The same of the user who has most, of those with an idle one."""
         return self.longest_idle(next(iter(self._at[max(self._at)]))) if self._at else None
 
-    def _put_in(self, user: User) -> None:
-        if user in self._idle:
-            self._at.setdefault(self.had[user], {})[user] = None
+    def _put_in(self, user: User, had: int) -> None:
+        users = self._at.get(had)
+        if users is None:
+            users = self._at[had] = {}
+        users[user] = None
 
-    def _take_out(self, user: User) -> None:
-        users = self._at.get(self.had[user], {})
-        users.pop(user, None)
+    def _take_out(self, user: User, had: int) -> None:
+        users = self._at[had]
+        del users[user]
         if not users:
-            self._at.pop(self.had[user], None)
+            del self._at[had]
