@@ -8,7 +8,7 @@ BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check e2e-browser fuzz format sim keystone lock clean
+.PHONY: help demo test check e2e-browser fuzz format sim bench keystone lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -46,6 +46,9 @@ format: .venv/dev.stamp ## put the code into its form
 
 sim: .venv/dev.stamp ## a week of trouble and a fleet's restart in simulated time, beside two other strategies: about a minute; ARGS=--json
 	@$(BIN)/python -m bench.sim $(ARGS)
+
+bench: .venv/runtime.stamp ## speed and size beside Go, nginx and others: ten minutes; ARGS=--quick: one; ARGS=--only=load: a part
+	@$(BIN)/python -m bench.speed $(ARGS)
 
 keystone: ## install the real Keystone that the tests talk to, in a venv of its own
 	@$(PYTHON) tests/keystone/install.py

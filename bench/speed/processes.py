@@ -9,7 +9,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -113,13 +113,14 @@ def wait_until(
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:
+    """End it with all that it has started, which is in its session."""
     if child.poll() is None:
-        child.send_signal(signal.SIGTERM)
-        try:
+        os.killpg(child.pid, signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
             child.wait(_ENDS_WITHIN)
-        except subprocess.TimeoutExpired:
-            child.kill()
-            child.wait()
+    with suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGKILL)
+    child.wait()
 
 
 def _named(command: Sequence[Word]) -> str:
