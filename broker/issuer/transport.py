@@ -19,11 +19,11 @@ import aiohttp
 from aiohttp.http import HttpProcessingError
 
 from broker import __version__
-from broker.core.errors import ConfigError, Problem
 from broker.issuer import faults, payload
 from broker.issuer.address import host_and_port, url_problem
 from broker.issuer.headers import Headers
 from broker.issuer.proxy import proxy_for
+from broker.issuer.trust import tls_context
 
 # An identity has at most an issue, a validation, a list and a look at its key in flight: none of them ever waits for
 # another here.
@@ -73,12 +73,13 @@ class Transport:
         self._endpoint = endpoint
         self._where = host_and_port(endpoint.url)
         self._session: aiohttp.ClientSession | None = None
+        self._tls: ssl.SSLContext | None = None
 
     async def __aenter__(self) -> Self:
         """Raises ConfigError when the CA file cannot be used."""
-        connector = aiohttp.TCPConnector(
-            ssl=tls_context(self._endpoint.ca_file), limit=_CONNECTIONS, force_close=True, use_dns_cache=False
-        )
+        if self._endpoint.ca_file is not None or _is_encrypted(self._endpoint.url):
+            self._tls = tls_context(self._endpoint.ca_file)
+        connector = aiohttp.TCPConnector(limit=_CONNECTIONS, force_close=True, use_dns_cache=False)
         self._session = aiohttp.ClientSession(
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -105,7 +106,13 @@ class Transport:
             async with (
                 asyncio.timeout_at(until),
                 self._session.request(
-                    method, url, headers=headers, data=body, allow_redirects=False, proxy=proxy
+                    method,
+                    url,
+                    headers=headers,
+                    data=body,
+                    allow_redirects=False,
+                    proxy=proxy,
+                    ssl=self._trust(proxy),
                 ) as response,
             ):
                 return await _answer(response)
@@ -113,31 +120,20 @@ class Transport:
             failure = faults.breakdown(error, self._where, proxied=proxy is not None)
         raise failure
 
+    def _trust(self, proxy: str | None) -> ssl.SSLContext | bool:
+        """What the other end is verified by; True, the library's word for its own choice, where nothing is encrypted."""
+        if self._tls is None and proxy is not None and _is_encrypted(proxy):
+            # Plain http to IAM through an encrypted proxy: the one use of TLS that no setting tells beforehand.
+            self._tls = tls_context(None)
+        return self._tls or True
+
+
+def _is_encrypted(url: str) -> bool:
+    return url.lower().startswith("https:")
+
 
 async def _answer(response: aiohttp.ClientResponse) -> Answer:
     headers = tuple(response.headers.items())
     if response.status not in _READ:
         return Answer(response.status, headers, b"")
     return Answer(response.status, headers, payload.unfold(headers, await payload.read(response)))
-
-
-def tls_context(ca_file: Path | None) -> ssl.SSLContext:
-    """Verifying TLS, 1.2 or better. Raises ConfigError."""
-    try:
-        context = ssl.create_default_context(cafile=ca_file)
-    except OSError as error:  # an SSLError is one, for a file that is no certificate
-        raise ConfigError(
-            Problem(
-                str(ca_file),
-                f"is no usable CA file ({error.strerror or 'not PEM'})",
-                "name a readable PEM file with the CA's certificate as ca_file",
-            )
-        ) from None
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if ca_file is not None:
-        # Python 3.13 began to refuse CAs that lack optional extensions, as homemade ones do. Whoever names the CA knows
-        # it; the chain and the host's name are verified all the same.
-        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    # SSLKEYLOGFILE would write down the keys to the connection that carries the access key.
-    context.keylog_filename = None  # type: ignore[assignment]
-    return context

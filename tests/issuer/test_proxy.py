@@ -41,6 +41,21 @@ async def test_plain_http_goes_through_too(monkeypatch: pytest.MonkeyPatch):
     assert proxy.requests[0].startswith(b"POST http://iam.test/v3/auth/tokens HTTP/1.1\r\n")
 
 
+async def test_plain_http_goes_through_an_encrypted_proxy_that_the_system_vouches_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    ca = trustme.CA()
+    async with scripted(issued(), tls=served_by(ca.issue_cert("127.0.0.1"))) as proxy:
+        monkeypatch.setenv("http_proxy", f"https://127.0.0.1:{proxy.port}")
+        async with asking("http://iam.test/v3", insecure=True) as keystone:
+            await failure(keystone.issue(KEY), Fault.UNAVAILABLE)
+            assert proxy.requests == []
+        monkeypatch.setenv("SSL_CERT_FILE", str(file_of(ca, tmp_path)))
+        async with asking("http://iam.test/v3", insecure=True) as keystone:
+            await keystone.issue(KEY)
+    assert proxy.requests[0].startswith(b"POST http://iam.test/v3/auth/tokens HTTP/1.1\r\n")
+
+
 async def test_the_environment_is_read_for_each_request(monkeypatch: pytest.MonkeyPatch):
     async with scripted(issued()) as proxy, asking("http://iam.test/v3", insecure=True) as keystone:
         monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")

@@ -1,7 +1,9 @@
 """Certificates: whom the broker believes to be IAM."""
 
 import asyncio
+import gc
 import ssl
+import weakref
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import trustme
 
 from broker.core.errors import ConfigError, Fault
 from broker.issuer.keystone import Endpoint, Keystone
-from broker.issuer.transport import tls_context
+from broker.issuer.trust import tls_context
 from tests.issuer.asking import KEY, CountingClock, asking, failure
 from tests.issuer.replies import issued, reply
 from tests.issuer.scripted import hang, scripted
@@ -26,6 +28,20 @@ def file_of(ca: trustme.CA, folder: Path) -> Path:
     path = folder / "ca.pem"
     ca.cert_pem.write_to_path(str(path))
     return path
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> list[ssl.SSLContext]:
+    """Every context for the way to IAM that is made meanwhile."""
+    contexts: list[ssl.SSLContext] = []
+    create = ssl.create_default_context
+
+    def seen(cafile: Path | None) -> ssl.SSLContext:
+        contexts.append(create(cafile=cafile))
+        return contexts[-1]
+
+    monkeypatch.setattr(ssl, "create_default_context", seen)
+    return contexts
 
 
 async def test_a_private_ca_is_trusted_when_named(tmp_path: Path):
@@ -124,3 +140,63 @@ def test_a_homemade_ca_without_optional_extensions_is_accepted_on_every_python(t
     assert not named.verify_flags & ssl.VERIFY_X509_STRICT
     assert named.verify_mode is ssl.CERT_REQUIRED
     assert named.check_hostname
+
+
+async def test_identities_that_trust_the_same_cas_share_a_context_and_nothing_else(
+    tmp_path: Path, made: list[ssl.SSLContext]
+):
+    """Rule: a context costs a megabyte and 25 ms, so a thousand identities must not have one each."""
+    ca = trustme.CA()
+    path, tls = file_of(ca, tmp_path), served_by(ca.issue_cert("127.0.0.1"))
+    async with (
+        scripted(issued(), issued(), tls=tls) as server,
+        asking(server.url, ca_file=path) as one,
+        asking(server.url, ca_file=path) as other,
+    ):
+        await one.issue(KEY)
+        await other.issue(KEY)
+    assert len(made) == 1
+
+
+async def test_a_ca_file_that_was_replaced_holds_for_who_asks_from_then_on(tmp_path: Path):
+    old, new = trustme.CA(), trustme.CA()
+    path, moved = file_of(old, tmp_path), tmp_path / "new"
+    new.cert_pem.write_to_path(str(moved))
+    async with (
+        scripted(issued(), issued(), tls=served_by(new.issue_cert("127.0.0.1"))) as server,
+        asking(server.url, ca_file=path) as before,
+    ):
+        moved.replace(path)
+        async with asking(server.url, ca_file=path) as after:
+            await after.issue(KEY)
+        await failure(before.issue(KEY), Fault.UNAVAILABLE)
+
+
+def test_the_systems_cas_are_shared_until_they_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Rule: an identity that a reload adds trusts what the host trusts by then."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(file_of(trustme.CA(), tmp_path)))
+    held = tls_context(None)
+    assert tls_context(None) is held
+    (tmp_path / "ca.pem").unlink()
+    trustme.CA().cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    changed = tls_context(None)
+    assert changed is not held
+    assert changed.get_ca_certs(binary_form=True) != held.get_ca_certs(binary_form=True)
+
+
+async def test_nothing_is_kept_of_cas_that_nobody_trusts_any_longer(tmp_path: Path):
+    context = weakref.ref(tls_context(file_of(trustme.CA(), tmp_path)))
+    gc.collect()
+    assert context() is None
+
+
+async def test_plain_http_takes_no_context(made: list[ssl.SSLContext]):
+    async with scripted(issued()) as server, asking(server.url) as keystone:
+        await keystone.issue(KEY)
+    assert made == []
+
+
+async def test_a_bad_ca_file_is_told_also_where_nothing_is_encrypted(tmp_path: Path):
+    with pytest.raises(ConfigError, match="is no usable CA file"):
+        async with asking("http://127.0.0.1:1/v3", ca_file=tmp_path / "absent"):
+            pass
