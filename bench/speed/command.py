@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import resource
 import sys
 import tempfile
@@ -62,7 +63,12 @@ def measured(found: Tools, names: tuple[str, ...], *, quick: bool, seconds: floa
         bench = Bench(found, Path(folder), tell, quick, time.monotonic() + seconds)
         its = figures(bench, names)
         skipped = (*found.skipped, *dict.fromkeys(bench.skipped))
-        return Outcome(machine(found, quick=quick), its, skipped, tuple(bench.faults))
+        return Outcome(machine(found, _how(names, quick=quick)), its, skipped, tuple(bench.faults))
+
+
+def _how(names: tuple[str, ...], *, quick: bool) -> str:
+    what = "whole" if names == tuple(PARTS) else ", ".join(names)
+    return f"{what}; quick, so that its figures are rough" if quick else what
 
 
 def _keep(outcome: Outcome, found: Tools, asked: argparse.Namespace) -> None:
@@ -71,7 +77,8 @@ def _keep(outcome: Outcome, found: Tools, asked: argparse.Namespace) -> None:
     if asked.plot is not None:
         picture.draw(found.peers, kept, asked.plot)
     if asked.page is not None:
-        asked.page.write_text(page.filled(asked.page.read_text(), outcome))
+        drawn = "" if asked.plot is None else os.path.relpath(asked.plot / "speed.svg", asked.page.parent)
+        asked.page.write_text(page.filled(asked.page.read_text(), outcome, drawn))
 
 
 def _parser() -> argparse.ArgumentParser:

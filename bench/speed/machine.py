@@ -11,7 +11,7 @@ from bench.speed.tools import Tools
 _WITHIN = 20.0  # seconds
 
 
-def machine(found: Tools, *, quick: bool) -> dict[str, str]:
+def machine(found: Tools, how: str) -> dict[str, str]:
     """What stands above the tables."""
     versions = {"aiohttp": version("aiohttp")}
     if found.go_server is not None:
@@ -26,7 +26,7 @@ def machine(found: Tools, *, quick: bool) -> dict[str, str]:
         "versions": ", ".join(
             f"{name} {number}" for name, number in ({"Python": platform.python_version()} | versions).items()
         ),
-        "how": "a quick run: its figures are rough" if quick else "a whole run",
+        "run": how,
     }
 
 

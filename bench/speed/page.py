@@ -10,13 +10,14 @@ from bench.speed.processes import Failed
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 
 
-def filled(page: str, outcome: Outcome) -> str:
-    """The page with the outcome between its marks. Raises Failed where it has none."""
+def filled(page: str, outcome: Outcome, picture: str = "") -> str:
+    """The page with the outcome, and the picture at this path, between its marks. Raises Failed where it has none."""
     before, begun, rest = page.partition(BEGIN)
     _, ended, after = rest.partition(END)
     if not (begun and ended):
         raise Failed(f"the page has no place for the tables: {BEGIN} and {END}")
-    return f"{before}{BEGIN}\n\n{tables(outcome)}\n\n{END}{after}"
+    shown = f"![Requests a second, and CPU time of a request, beside Go]({picture})\n\n" if picture else ""
+    return f"{before}{BEGIN}\n\n{shown}{tables(outcome)}\n\n{END}{after}"
 
 
 def tables(outcome: Outcome) -> str:

@@ -14,8 +14,9 @@ from bench.speed.generator import Work
 _IDENTITIES = (1, 100, 1000)
 _CONNECTIONS = (1, 100, 10_000)
 _ROUNDS = 5
-_LIFE, _LONG_LIFE = "30s", "12h"
-_WAVE = Work(rate=2000.0, seconds=24.0, warm_up=0.0)  # from half of that life to three quarters is in it
+_LIFE, _LONG_LIFE = "40s", "12h"
+_WAVE = Work(rate=2000.0, seconds=32.0, warm_up=0.0)  # longer than three quarters of that life
+_ONCE = Work(seconds=30.0, warm_up=0.0, most=10_000)  # so that each of a thousand was asked for
 _BESIDE = 500  # connections that work beside the idle ones
 
 
@@ -24,7 +25,6 @@ def scale(bench: Bench) -> Iterator[Figure]:
     with emulator() as iam, ExitStack() as stack:
         iam.live(_LIFE)
         most = stack.enter_context(_started(bench, iam, _IDENTITIES[-1]))
-        iam.live(_LONG_LIFE)
         yield from _refreshes(bench, iam, most)
         fewer = {count: stack.enter_context(_started(bench, iam, count)) for count in _IDENTITIES[:-1]}
         yield from _identities(bench, dict(sorted({**fewer, _IDENTITIES[-1]: most}.items())))
@@ -38,6 +38,8 @@ def _started(bench: Bench, iam: Emulator, identities: int) -> AbstractContextMan
 
 def _refreshes(bench: Bench, iam: Emulator, up: Broker) -> Iterator[Figure]:
     """Every token is replaced within seconds, while others ask at a steady rate."""
+    bench.load(f"{OURS}, asked for all", up.target(paths=up.paths()), _ONCE)
+    iam.live(_LONG_LIFE)  # so that each is replaced once
     had, ticked = iam.issued(), len(up.ticks())
     load = bench.load(f"{OURS}, refreshing", up.target(paths=up.paths()), _WAVE)
     ticks = up.ticks()[ticked:]
@@ -53,6 +55,8 @@ def _refreshes(bench: Bench, iam: Emulator, up: Broker) -> Iterator[Figure]:
 
 def _identities(bench: Bench, brokers: Mapping[int, Broker]) -> Iterator[Figure]:
     found: dict[int, list[float]] = {count: [] for count in brokers}
+    for count, up in brokers.items():
+        bench.load(f"{OURS}, {count:,} identities", up.target(paths=up.paths()), _ONCE)
     for number in range(_ROUNDS):
         for count in _turned(list(brokers), number):
             up = brokers[count]
@@ -62,25 +66,33 @@ def _identities(bench: Bench, brokers: Mapping[int, Broker]) -> Iterator[Figure]
 
 
 def _connections(bench: Bench, up: Broker) -> Iterator[Figure]:
-    found: dict[int, list[float]] = {count: [] for count in _CONNECTIONS}
+    room = _room(bench, up)
+    counts = [min(count, room) for count in _CONNECTIONS]
+    found: dict[int, list[float]] = {count: [] for count in counts}
     for number in range(_ROUNDS):
-        for count in _turned(_CONNECTIONS, number):
-            with bench.generator.idle(up.target(), count, seconds=30.0) as idle:
+        for count in _turned(counts, number):
+            with bench.generator.idle(up.target(), count, seconds=30.0):
                 load = bench.load(f"{OURS}, {count:,} open connections", up.target(), Work())
-            if idle.open < count and not number:
-                bench.skipped.append(
-                    f"{count:,} open connections: it lets in {idle.open:,}, which were measured"
-                )
             found[count].append(load.cpu_each)
     yield from _flat(found, "open connections")
+
+
+def _room(bench: Bench, up: Broker) -> int:
+    """How many connections may be open and idle while others work."""
+    with bench.generator.idle(up.target(), _CONNECTIONS[-1] + _BESIDE, seconds=30.0) as idle:
+        room = idle.open - _BESIDE
+    if room < _CONNECTIONS[-1]:
+        bench.skipped.append(
+            f"{_CONNECTIONS[-1]:,} open connections: it has room for {room:,}, which were measured"
+        )
+    return room
 
 
 def _flat(found: Mapping[int, Sequence[float]], of: str) -> Iterator[Figure]:
     one, *more = found
     for count in more:
-        goal = goals.FLAT
-        name = f"CPU each, {count:,} {of}"
-        yield Figure(name, OURS, "us", tuple(found[count]), f"{one} of them", tuple(found[one]), goal)
+        name, against = f"CPU each, {count:,} {of}", f"with {one}"
+        yield Figure(name, OURS, "us", tuple(found[count]), against, tuple(found[one]), goals.FLAT)
 
 
 def _turned(counts: Sequence[int], number: int) -> Sequence[int]:

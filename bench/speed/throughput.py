@@ -19,7 +19,7 @@ from bench.speed.generator import Load, Target
 from bench.speed.kinds import CROWDS, SIXTEEN, Kind
 
 Rounds = Mapping[tuple[Kind, str], Sequence[Load]]
-_ROUNDS = 7
+_ROUNDS = 6
 _QUICK_ROUNDS = 3
 _CROWD_ROUNDS = 3
 _SHARE = 0.6  # of the time that is left, at most; the first round is made in any case

@@ -57,6 +57,11 @@ def test_the_page_is_filled_between_its_marks_and_nowhere_else():
     assert page.filled(once, OUTCOME) == once
 
 
+def test_the_picture_stands_there_too():
+    text = page.filled(f"{page.BEGIN}{page.END}", OUTCOME, "figures/speed.svg")
+    assert text.index("(figures/speed.svg)") < text.index(page.END)
+
+
 def test_a_page_without_marks_is_left_alone():
     with pytest.raises(Failed, match="no place"):
         page.filled("nothing here", OUTCOME)
