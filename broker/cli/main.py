@@ -13,7 +13,7 @@ from broker.cli.ends import without_secrets
 
 # The command and its room; the short help stands here so that `broker --help` loads none of them.
 _COMMANDS = {
-    "run": ("broker.cli.run:run", "Run the daemon in the foreground."),
+    "run": ("broker.cli.daemon:run", "Run the daemon in the foreground."),
     "token": ("broker.cli.asking:token", "Print the token of an identity."),
     "status": ("broker.cli.status:status", "Show what the broker holds."),
     "wait": ("broker.cli.asking:wait", "Wait until usable tokens are held."),

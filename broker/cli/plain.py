@@ -9,6 +9,7 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
     from typing import Any
 
 # The options that a plain call may have, and the arguments that they are.
@@ -16,6 +17,7 @@ _OPTIONS = {
     "token": {"--format": "form", "--min-ttl": "min_ttl", "--timeout": "timeout"},
     "wait": {"--timeout": "timeout"},
     "reject": {},
+    "run": {"--config": "config"},
 }
 
 
@@ -30,8 +32,13 @@ def done(words: Sequence[str]) -> bool:
         from broker.cli.wait import wait  # noqa: PLC0415  (the one that is asked for, here and below)
 
         wait(names, **given)
-    elif len(names) > 1:
+    elif len(names) > (command != "run"):
         return False
+    elif command == "run":
+        from importlib import import_module  # noqa: PLC0415
+
+        # By its name, as main.py has it: no client's command imports what the daemon takes.
+        import_module("broker.cli.run").run(**given)
     elif command == "token":
         from broker.cli.token import token  # noqa: PLC0415
 
@@ -60,8 +67,12 @@ def _understood(words: Sequence[str], options: dict[str, str]) -> tuple[list[str
     return names, given
 
 
-def _value(argument: str, text: str) -> str | float | None:
+def _value(argument: str, text: str) -> Path | str | float | None:
     """What the text means there; None when it means nothing."""
+    if argument == "config":
+        from pathlib import Path  # noqa: PLC0415
+
+        return Path(text) if text else None
     if argument == "form":
         from broker.cli.token import FORMS  # noqa: PLC0415
 

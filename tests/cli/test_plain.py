@@ -17,7 +17,7 @@ Calls = list[Call]
 def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
     """What the commands were called with, their defaults filled in; nobody is asked."""
     seen: Calls = []
-    for name in ("token", "wait", "reject"):
+    for name in ("token", "wait", "reject", "run"):
         module = import_module(f"broker.cli.{name}")
         monkeypatch.setattr(module, name, _recorder(name, getattr(module, name), seen))
     return seen
@@ -46,6 +46,9 @@ def _recorder(name: str, command: Callable[..., None], seen: Calls) -> Callable[
         "wait --timeout=2d",
         "reject",
         "reject shop",
+        "run",
+        "run --config /etc/b.toml",
+        "run --config a --config=b",
     ],
 )
 def test_a_plain_call_means_the_same_to_both(calls: Calls, line: str):
@@ -71,7 +74,6 @@ def test_a_strange_name_means_the_same_to_both(calls: Calls, word: str):
         "--version",
         "--help",
         "status",
-        "run",
         "tokens",
         "token --help",
         "token --follow",
@@ -91,6 +93,11 @@ def test_a_strange_name_means_the_same_to_both(calls: Calls, word: str):
         "wait --nonsense",
         "reject a b",
         "reject --timeout 5",
+        "run b.toml",
+        "run --config",
+        "run --config=",
+        "run --conf b.toml",
+        "run --help",
     ],
 )
 def test_whatever_is_not_plain_is_left_to_the_library_untouched(calls: Calls, line: str):

@@ -8,13 +8,19 @@ import pytest
 from tests.cli.command import Ended, end, start_python
 
 CANARY = "rHMkBT1rYp-KjI4_uGThE38YalXINX5erBxPLudZ0EMZXB0H14_IMGjcPlYwgRruas0VLLQ4fQ3oI2EzcanaryQ"
+# What the libraries bring along for others, or only some commands and settings need. `make` installs none of the last four.
+UNUSED = {
+    "click", "pydantic.v1", "pydantic.mypy", "pytest", "trustme", "httpx", "requests", "prometheus_client.twisted",
+    "apscheduler.jobstores.sqlalchemy", "yaml", "sqlalchemy", "tornado", "uvloop",
+}  # fmt: skip
 PLAYED = """
-import os, sys, threading, warnings
+import gc, os, sys, threading, warnings
 from broker import app
 from broker.__main__ import main
 
 # Opened early: a process that is not dumpable may not open it, unless it is root's.
 block = os.open("/proc/self/environ", os.O_RDONLY)
+usual = gc.get_threshold()
 
 class Leaky:
     def __del__(self):
@@ -66,3 +72,20 @@ async def test_what_looks_like_a_secret_is_no_more_in_the_block_that_the_kernel_
         tmp_path, "print(os.read(block, 1 << 20).count(b'canary'), os.environ['NOTE'].count('canary'))"
     )
     assert (ended.out, ended.err) == ("0 1\n", "")
+
+
+async def test_the_daemon_loads_nothing_that_it_does_not_use(tmp_path: Path):
+    """Rule: what is loaded is waited for at each start, and held for as long as it runs."""
+    ended = await played(tmp_path, f"print(sorted({UNUSED} & {{*sys.modules}}))")
+    assert ended.out == "[]\n"
+
+
+async def test_what_was_loaded_is_out_of_every_collection_and_what_comes_later_is_not(tmp_path: Path):
+    """Rule: a collection goes through it in vain; but what belongs to an identity must be collected with it."""
+    ended = await played(
+        tmp_path,
+        "print(gc.get_freeze_count() > 10_000, gc.get_threshold() == usual)",
+        "made = [Leaky]",
+        "print(any(thing is made for thing in gc.get_objects()))",
+    )
+    assert ended.out == "True True\nTrue\n"
