@@ -5,7 +5,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.speed import daemon
 from bench.speed.asking import answered, body_of
 from bench.speed.daemon import Broker, broker, request
 from bench.speed.emulator import Emulator
@@ -39,10 +38,8 @@ def started(stack: ExitStack, found: Tools, folder: Path, iam: Emulator) -> list
     """All that can be had, the broker first; they run until the stack is closed. Raises Failed."""
     ours = stack.enter_context(broker(folder / "ours", iam))
     size = len(body_of(ours.socket, _TOKEN[0]))
-    everybody = [_of_broker(OURS, ours)]
-    if daemon.KNOWS_LANE:
-        stock = stack.enter_context(broker(folder / "stock", iam, lane=False))
-        everybody.append(_of_broker(STOCK, stock))
+    stock = stack.enter_context(broker(folder / "stock", iam, lane=False))
+    everybody = [_of_broker(OURS, ours), _of_broker(STOCK, stock)]
     if found.go_server is not None:
         everybody.append(stack.enter_context(go(found.go_server, folder, size)))
     if found.nginx is not None:

@@ -1,8 +1,4 @@
-"""The broker as it is measured: a process of its own with every check on, grants in force and the audit trail in a file.
-
-What it cannot be told by its settings is told by their own classes: a key that they do not know is left out, and what it
-would have changed is not measured.
-"""
+"""The broker as it is measured: a process of its own with every check on, grants in force and the audit trail in a file."""
 
 import json
 import os
@@ -18,13 +14,11 @@ from bench.speed.emulator import Emulator, Key
 from bench.speed.generator import Target
 from bench.speed.processes import Word, server, wait_until
 from bench.speed.resident import free_port
-from broker.settings.tree import Serving
 
 COMMAND = (sys.executable, "-m", "broker")
 # The same broker, but for its budget at IAM: a thousand first tokens would take a quarter of an hour.
 LIFTED = (sys.executable, "-m", "bench.speed.lifted")
-KNOWS_LANE = "lane" in Serving.model_fields
-KNOWS_LIMITS = "limits" in Serving.model_fields
+USUAL_CONNECTIONS = 2048
 _FIRST_TOKENS = 120.0  # seconds
 _HEAD = "Host: localhost\r\nUser-Agent: bench/1\r\nAccept: */*\r\nMetadata: true\r\n\r\n"
 
@@ -63,7 +57,12 @@ def request(path: str) -> bytes:
 
 
 def write_settings(
-    folder: Path, iam: Emulator, keys: Mapping[str, Key], *, lane: bool = True, connections: int = 0
+    folder: Path,
+    iam: Emulator,
+    keys: Mapping[str, Key],
+    *,
+    lane: bool = True,
+    connections: int = USUAL_CONNECTIONS,
 ) -> Path:
     """The file of settings in this folder, and the keys beside it; `connections`: let in so many."""
     identities = {}
@@ -74,21 +73,18 @@ def write_settings(
             (place / part).touch(mode=0o600)
             (place / part).write_text(text)
         identities[f"[identities.{name}]"] = {"keys": [str(place)]}
-    serving = {"lane": lane} if KNOWS_LANE else {}
-    limits = {"connections": connections} if KNOWS_LIMITS and connections else {}
     tables: list[tuple[str, Mapping[str, object]]] = [
         ("[iam]", {"url": iam.url}),
         ("[log]", {"audit": str(folder / "audit.log")}),
         ("[cache]", {"path": str(folder / "cache")}),
-        ("[serving]", {"drain": 1, **serving}),
-        ("[serving.limits]", limits),
+        ("[serving]", {"drain": 1, "lane": lane, "connections": connections}),
         ("[[listen]]", {"unix": str(folder / "b.sock")}),
         ("[[listen]]", {"tcp": f"127.0.0.1:{free_port()}"}),
         *identities.items(),
         *(("[[grants]]", {"identity": name, "users": [os.getuid()]}) for name in keys),
     ]
     file = folder / "broker.toml"
-    file.write_text("\n".join(line for head, table in tables if table for line in _toml(head, table)))
+    file.write_text("\n".join(line for head, table in tables for line in _toml(head, table)))
     return file
 
 
@@ -99,7 +95,7 @@ def broker(
     identities: int = 1,
     *,
     lane: bool = True,
-    connections: int = 0,
+    connections: int = USUAL_CONNECTIONS,
     command: Sequence[Word] = COMMAND,
 ) -> Iterator[Broker]:
     """A broker that holds the tokens of so many identities, in a folder that is made for it. Raises Failed."""

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 
-from bench.speed import contenders, daemon
+from bench.speed import contenders
 from bench.speed.bench import Bench
 from bench.speed.beside import beside_go, beside_stock
 from bench.speed.contenders import GO, NGINX, OURS, STOCK, Contender
@@ -22,13 +22,11 @@ Rounds = Mapping[tuple[Kind, str], Sequence[Load]]
 _ROUNDS = 6
 _QUICK_ROUNDS = 3
 _CROWD_ROUNDS = 3
-_SHARE = 0.6  # of the time that is left, at most; the first round is made in any case
+_SHARE = 0.7  # of the time that is left, at most; the first round is made in any case
 
 
 def throughput(bench: Bench) -> Iterator[Figure]:
     """Sixteen callers at once, and so many requests a second as a busy host asks."""
-    if not daemon.KNOWS_LANE:
-        bench.skipped.append("the lane against none: the settings know no `serving.lane`")
     with ExitStack() as stack:
         everybody = _started(bench, stack)
         kinds = [kind.shortened() for kind in SIXTEEN] if bench.quick else SIXTEEN

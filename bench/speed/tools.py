@@ -41,10 +41,12 @@ def tools(tell: Callable[[str], None], *, peers: bool) -> Tools:
             return make()
         except Failed as error:
             found.skipped.append(f"{name}: {hint}")
-            tell(f"{name} is left out, {hint}: {error}")
+            tell(f"left out: {name}, {hint}: {error}")
             return None
 
-    found.go_server = add("the Go reference", "put `go` on the PATH", lambda: _go_server(tell))
+    found.go_server = add(
+        "the Go reference and what is measured beside it", "put `go` on the PATH", lambda: _go_server(tell)
+    )
     found.nginx = add("nginx", "put it on the PATH (Debian: nginx-light)", lambda: _on_path("nginx"))
     if peers:
         hint = "pip could not install them"
