@@ -4,6 +4,7 @@
   its listener included. Nothing is judged here; what is not found was not allowed.
 - What could change an answer forgets it, here and in no other place: every change of a lease, before anybody hears of
   it, and settings that are taken over. Then the full path judges anew. (A client's secret opens nothing that is here.)
+- What was judged before such a change is not remembered after it: its answer may have taken seconds to leave.
 - What was handed out is told to metrics and audit every second, before a scrape, and before it is forgotten: no caller
   can have a token that is not in both.
 - All is bounded: MOST answers, to requests of at most LONGEST bytes. The oldest goes first.
@@ -35,6 +36,7 @@ class Allowed:
         self._clock = clock
         self._meter = meter
         self._auditor = auditor
+        self.changes = 0  # so far, of what answers depend on
         self._answers: dict[_Evidence, Answers] = {}
         # In the order in which they came, each with where it is found.
         self._all: dict[Remembered, tuple[_Evidence, bytes]] = {}
@@ -46,7 +48,7 @@ class Allowed:
 
     def remember(self, request: bytes, it: HandedOut, response: web.StreamResponse) -> bool:
         """The full path has allowed this and sent that response. False: it is not one to remember."""
-        if len(request) > LONGEST:
+        if len(request) > LONGEST or it.as_of != self.changes:
             return False
         evidence = _evidence(it.caller)
         answers = self._answers.setdefault(evidence, {})
@@ -61,11 +63,13 @@ class Allowed:
     def lease_changed(self, before: Lease, after: Lease, now: float) -> None:
         """Forget what was allowed of this identity; an observer of all leases."""
         del before, now
+        self.changes += 1
         for each in list(self._whose.get(after.identity, ())):
             self._drop(each)
 
     def rules_changed(self) -> None:
         """Forget all: who may do what, or which identities there are, is not what it was."""
+        self.changes += 1
         for each in list(self._all):
             self._drop(each)
 

@@ -39,6 +39,7 @@ class HandedOut:
     bare: bool  # the token alone, not JSON
     route: str
     until: float  # on the broker's clock: when the phase ends
+    as_of: int  # how many changes had been, see `allowed`
 
 
 HANDED_OUT = web.ResponseKey("handed_out", HandedOut)

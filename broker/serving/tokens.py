@@ -66,7 +66,10 @@ async def _token(request: web.Request, allowed: Permit) -> web.Response:
     response = web.Response(text=body, content_type=kind, headers=headers)
     if plain(request):
         route, until = route_of(request), held.span.turns_at(now)
-        response[HANDED_OUT] = HandedOut(allowed.caller, name, allowed.by, held, stale, text, route, until)
+        as_of = desk.allowed.changes
+        response[HANDED_OUT] = HandedOut(
+            allowed.caller, name, allowed.by, held, stale, text, route, until, as_of
+        )
     return response
 
 
