@@ -35,8 +35,10 @@ _log = structlog.get_logger()
 
 # More than a request that is remembered, so that its bytes are never cut here.
 _AT_ONCE = 16 * 1024
-# So many connections have their turn before anything else has.
-_MANY = 64
+# So many connections have their turn before anything else has, so many times: to come back by way of the loop costs as
+# much as two answers.
+_MANY = 32
+_ROUNDS = 4
 SWEEP_SECONDS = 1.0
 _NOW = socket.MSG_DONTWAIT
 
@@ -69,26 +71,42 @@ class Lane:
     def __init__(
         self,
         desk: Desk,
+        door: socket.socket,
+        accept: Callable[[], bool],
         hand_over: Callable[[Seat, bytes], None],
         turned_away: Callable[[Workload | None], None],
     ) -> None:
-        """`hand_over` gives a connection, with the bytes that were read, to the full path, which is its only owner then."""
+        """`accept` is for who waits at the door, the listening socket; False: for no more of them in this turn of the loop.
+
+        `hand_over` gives a connection, with the bytes that were read, to the full path, which is its only owner then.
+        """
         self._allowed = desk.allowed
         self._crowd = desk.crowd
         self._now = desk.clock.now
+        self._door = door
+        self._accept = accept
         self._hand_over = hand_over
         self._turned_away = turned_away
         self._loop = asyncio.get_running_loop()
         self._epoll = select.epoll()
         self._seats: dict[int, Seat] = {}  # by descriptor
+        self._heard: list[tuple[Seat, bytes]] = []  # and not answered yet, in this turn of the loop
         self._late: set[asyncio.Task[None]] = set()
         self._sweeping: asyncio.TimerHandle | None = None
         self.closed = False
 
     def open(self) -> None:
-        """Listen from now on to those who sit down here."""
+        """Hear from now on who sits down here, and who waits at the door once that is open."""
         self._loop.add_reader(self._epoll, self._ready)
         self._sweep()
+
+    def open_door(self) -> None:
+        """Have who waits there accepted from now on."""
+        self._epoll.register(self._door, select.EPOLLIN)
+
+    def shut_door(self) -> None:
+        """Accept no more, until it is opened again."""
+        self._epoll.unregister(self._door)
 
     async def aclose(self) -> None:
         """Answer what has come, and end all connections."""
@@ -105,12 +123,12 @@ class Lane:
         self._epoll.close()
 
     def take(self, seat: Seat, came: bytes | None, seconds: float) -> None:
-        """Let it wait here, for so many seconds at first; `came` is what was read on it already."""
+        """Let it wait here, for so many seconds at first; `came` is what `accept` has read on it already."""
         seat.due = self._loop.time() + seconds
         self._crowd.enter(seat)
         self._sit(seat)
         if came is not None:
-            self._answer_or_end(seat, came)
+            self._heard.append((seat, came))
 
     def turn_out(self, seat: Seat) -> None:
         """Somebody else gets its place."""
@@ -118,24 +136,38 @@ class Lane:
         self._close(seat)
 
     def _ready(self) -> None:
-        for descriptor, _ in self._epoll.poll(0, _MANY):
-            seat = self._seats.get(descriptor)
-            if seat is None:  # it was closed for another one of these
-                continue
-            came = what_came(seat.link)
-            if came == b"":
-                self._close(seat)
-            elif came is not None:
-                self._answer_or_end(seat, came)
+        more = True
+        for _ in range(_ROUNDS):
+            events = self._epoll.poll(0, _MANY)
+            for descriptor, _ in events:
+                if (seat := self._seats.get(descriptor)) is not None:
+                    self._hear(seat)
+                elif more:  # at the door; or a seat that was closed to make room
+                    more = self._accept()
+            self._answer_all()
+            if len(events) <= (not more):
+                return
 
-    def _answer_or_end(self, seat: Seat, data: bytes) -> None:
-        try:
-            self._answer(seat, data)
-        except Exception:  # noqa: BLE001
-            # A defect ends one connection; the loop would come back to its bytes again and again.
-            _log.exception("connection_defect")
-            if seat.link.fileno() in self._seats:
-                self._close(seat)
+    def _hear(self, seat: Seat) -> None:
+        came = what_came(seat.link)
+        if came == b"":
+            self._close(seat)
+        elif came is not None:
+            self._heard.append((seat, came))
+
+    def _answer_all(self) -> None:
+        """Those of one round, one right after the other: to wake one who has slept costs more than to answer."""
+        heard, self._heard = self._heard, []
+        for seat, came in heard:
+            if seat.link.fileno() not in self._seats:  # it was closed to make room
+                continue
+            try:
+                self._answer(seat, came)
+            except Exception:  # noqa: BLE001
+                # A defect ends one connection; the loop would come back to its bytes again and again.
+                _log.exception("connection_defect")
+                if seat.link.fileno() in self._seats:
+                    self._close(seat)
 
     def _answer(self, seat: Seat, data: bytes) -> None:
         found = seat.answers.get(data)

@@ -71,10 +71,15 @@ class _Entrance:
         self._manager = manager
         self._listening = listening
         listening.setblocking(False)  # noqa: FBT003  (the library's own signature)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _KERNEL_KEEPS)
+        self._unix = listening.family == socket.AF_UNIX
         self._loop = asyncio.get_running_loop()
-        self._lane = Lane(self._desk, self._hand_over, self._turn_away) if lane else None
+        self._lane = (
+            Lane(self._desk, listening, self._accept, self._hand_over, self._turn_away) if lane else None
+        )
         self._arriving: set[asyncio.Task[object]] = set()
         self._credit = 0  # for what is accepted at once
+        self._dear = False  # some of it went to the library
         self._rest: asyncio.TimerHandle | None = None
         self._told_at = float("-inf")
 
@@ -88,7 +93,8 @@ class _Entrance:
         """Accept no more; who waits in the kernel's queue is turned away at once."""
         if self._rest is not None:
             self._rest.cancel()
-        self._loop.remove_reader(self._listening)
+        else:
+            self._shut()
         self._listening.close()
         if self._lane is not None:
             await self._lane.aclose()
@@ -96,25 +102,37 @@ class _Entrance:
             task.cancel()
         await asyncio.gather(*self._arriving, return_exceptions=True)
 
-    def _listen(self) -> None:
-        self._loop.add_reader(self._listening, self._accept)
+    def _shut(self) -> None:
+        if self._lane is None:
+            self._loop.remove_reader(self._listening)
+        else:
+            self._lane.shut_door()
 
-    def _accept(self) -> None:
-        self._credit = _AT_ONCE
+    def _listen(self) -> None:
+        self._rest = None
+        if self._lane is None:
+            self._loop.add_reader(self._listening, self._accept)
+        else:
+            self._lane.open_door()
+
+    def _accept(self) -> bool:
+        """Take in who waits, for as long as it costs little; False: it has cost enough for this turn of the loop."""
+        self._credit, self._dear = _AT_ONCE, False
         while self._credit > 0:
             self._credit -= 1
             try:
                 accepted, _ = self._listening.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-                return
+                break
             except OSError as error:
                 self._pause(error)
-                return
+                return False
             came = what_came(accepted)
             if came == b"":  # it has left again
                 accepted.close()
             else:
                 self._receive(accepted, came)
+        return not self._dear
 
     def _receive(self, accepted: socket.socket, came: bytes | None) -> None:
         desk = self._desk
@@ -125,7 +143,8 @@ class _Entrance:
             accepted.close()
             self._turn_away(caller)
             return
-        accepted.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _KERNEL_KEEPS)
+        if self._unix:  # over TCP it has that of the listening socket
+            accepted.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _KERNEL_KEEPS)
         if self._lane is None:
             self._join(
                 Connection(self._manager, self._app, self._loop, caller, user, peer, came or b""), accepted
@@ -155,6 +174,7 @@ class _Entrance:
 
     def _join(self, connection: Connection, link: socket.socket) -> None:
         self._credit -= _BY_THE_LIBRARY - 1
+        self._dear = True
         self._desk.crowd.enter(connection)
         joining = self._loop.connect_accepted_socket(lambda: connection, link)
         task = self._loop.create_task(joining)
@@ -172,7 +192,7 @@ class _Entrance:
 
     def _pause(self, error: OSError) -> None:
         """The kernel would tell of the waiting connection again and again, and the loop turn for nothing."""
-        self._loop.remove_reader(self._listening)
+        self._shut()
         self._rest = self._loop.call_later(_REST_SECONDS, self._listen)
         now = self._loop.time()
         if now - self._told_at >= _TOLD_EVERY:
