@@ -51,6 +51,9 @@ class Allowed:
         if len(request) > LONGEST or it.as_of != self.changes:
             return False
         evidence = _evidence(it.caller)
+        known = self._answers.get(evidence, NOTHING).get(request)
+        if known is not None and known.over(self._clock.now()):
+            self._drop(known)  # its phase has ended, and this is of the next one
         answers = self._answers.setdefault(evidence, {})
         if request not in answers:
             answers[request] = new = Remembered(it, response, self._clock)

@@ -67,9 +67,13 @@ class Remembered:
         """Whose token it is."""
         return self._it.identity
 
+    def over(self, now: float) -> bool:
+        """Whether it may be given no more."""
+        return now >= self._end
+
     def renew(self, now: float) -> bool:
         """Render it for this moment. False: it may be given no more."""
-        if now >= self._end:
+        if self.over(now):
             self.forget()
             return False
         it, wall = self._it, self._clock.wall()
