@@ -57,6 +57,7 @@ async def kept(broker: House, *requests: bytes) -> AsyncIterator[Kept]:
         yield one
     finally:
         writer.close()
+        await settle()  # the broker has seen it
 
 
 def seated(broker: House) -> list[Seat]:
