@@ -4,28 +4,16 @@ What is not known is absent, not 0: an alert on a small number must not fire bec
 exception is a token: where none can be served, nothing remains, and that is 0.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
 
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from broker.core.degraded import Reason
+from broker.observability.numbers import Reading
 
 # All reasons that there are: each stands at 0 while absent, so that an alert sees it go back.
 DEGRADED = tuple(sorted(reason.value for reason in Reason))
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What one identity's lease shows at the moment of a scrape."""
-
-    identity: str
-    remaining: float | None  # seconds that the token may still be served; None: there is none
-    # By the place of an access key, primary or standby, the seconds to its own end; absent: unknown, or it has none.
-    key_remaining: Mapping[str, float]
-    degraded: tuple[str, ...]  # reasons, the values of `core.degraded.Reason`
-    skew: float | None  # seconds, the host's clock minus IAM's; None: not measured
 
 
 class Readings(Collector):

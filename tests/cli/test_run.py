@@ -8,10 +8,10 @@ import pytest
 from tests.cli.command import Ended, end, start_python
 
 CANARY = "rHMkBT1rYp-KjI4_uGThE38YalXINX5erBxPLudZ0EMZXB0H14_IMGjcPlYwgRruas0VLLQ4fQ3oI2EzcanaryQ"
-# What the libraries bring along for others, or only some commands and settings need. `make` installs none of the last four.
+# What libraries bring along for others, and what only some commands, settings or scrapes need.
 UNUSED = {
-    "click", "pydantic.v1", "pydantic.mypy", "pytest", "trustme", "httpx", "requests", "prometheus_client.twisted",
-    "apscheduler.jobstores.sqlalchemy", "yaml", "sqlalchemy", "tornado", "uvloop",
+    "apscheduler.jobstores.sqlalchemy", "apscheduler.schedulers.tornado", "click", "prometheus_client", "pydantic.mypy",
+    "pydantic.v1", "sqlalchemy", "tornado", "uvloop", "yaml",
 }  # fmt: skip
 PLAYED = """
 import gc, os, sys, threading, warnings

@@ -14,7 +14,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from broker.core.degraded import Reason
 from broker.observability.metrics import MOST_SERIES, RENDERING_EVERY, RENDERINGS, Metrics
-from broker.observability.readings import DEGRADED, Reading
+from broker.observability.numbers import Reading
+from broker.observability.readings import DEGRADED
 from broker.observability.refusals import DENIALS
 
 FINE = Reading("default", 27000.0, {"primary": 86400.0, "standby": 500.0}, (), 0.25)
