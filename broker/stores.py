@@ -15,7 +15,6 @@ from broker.settings.defaults import can_be_written, default_cache
 from broker.store.folder import Folder, cache_folder
 from broker.store.memory import NoStore
 from broker.store.moments import boot_id
-from broker.store.sealed import SealedStore
 from broker.store.total import TotalStore
 
 _log = structlog.get_logger()
@@ -33,6 +32,9 @@ class Stores:
         """What this identity keeps, asked of this IAM."""
         if self.folder is None:
             return NoStore(self.clock)
+        # Seven megabytes of ciphers, which a broker that keeps nothing need not hold.
+        from broker.store.sealed import SealedStore  # noqa: PLC0415
+
         return SealedStore(self.folder, identity, iam_url, self.clock, self.boot)
 
     def total(self, iam_url: str) -> "Total":

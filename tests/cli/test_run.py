@@ -10,8 +10,8 @@ from tests.cli.command import Ended, end, start_python
 CANARY = "rHMkBT1rYp-KjI4_uGThE38YalXINX5erBxPLudZ0EMZXB0H14_IMGjcPlYwgRruas0VLLQ4fQ3oI2EzcanaryQ"
 # What libraries bring along for others, and what only some commands, settings or scrapes need.
 UNUSED = {
-    "apscheduler.jobstores.sqlalchemy", "apscheduler.schedulers.tornado", "click", "prometheus_client", "pydantic.mypy",
-    "pydantic.v1", "sqlalchemy", "tornado", "uvloop", "yaml",
+    "apscheduler.jobstores.sqlalchemy", "apscheduler.schedulers.tornado", "click", "cryptography", "prometheus_client",
+    "pydantic.mypy", "pydantic.v1", "sqlalchemy", "tornado", "uvloop", "yaml",
 }  # fmt: skip
 PLAYED = """
 import gc, os, sys, threading, warnings
