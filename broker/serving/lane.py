@@ -40,6 +40,8 @@ _AT_ONCE = 16 * 1024
 _MANY = 32
 _ROUNDS = 4
 SWEEP_SECONDS = 1.0
+# Once the drain is over, what is still open gets this many seconds to end.
+LAST_SECONDS = 1.0
 _NOW = socket.MSG_DONTWAIT
 
 
@@ -110,17 +112,20 @@ class Lane:
 
     async def aclose(self) -> None:
         """Answer what has come, and end all connections."""
-        self._ready()
         self.closed = True
+        for _ in range(1 + len(self._seats) // _MANY):
+            self._ready()
         if self._sweeping is not None:
             self._sweeping.cancel()
         self._loop.remove_reader(self._epoll)
-        for task in self._late:
-            task.cancel()
-        await asyncio.gather(*self._late, return_exceptions=True)
         for seat in list(self._seats.values()):
             self._close(seat)
         self._epoll.close()
+        if self._late:
+            await asyncio.wait(self._late, timeout=LAST_SECONDS)
+        for task in self._late:
+            task.cancel()
+        await asyncio.gather(*self._late, return_exceptions=True)
 
     def take(self, seat: Seat, came: bytes | None, seconds: float) -> None:
         """Let it wait here, for so many seconds at first; `came` is what `accept` has read on it already."""
@@ -136,15 +141,19 @@ class Lane:
         self._close(seat)
 
     def _ready(self) -> None:
-        more = True
+        more = not self.closed
         for _ in range(_ROUNDS):
-            events = self._epoll.poll(0, _MANY)
+            events, door = self._epoll.poll(0, _MANY), False
             for descriptor, _ in events:
                 if (seat := self._seats.get(descriptor)) is not None:
                     self._hear(seat)
-                elif more:  # at the door; or a seat that was closed to make room
-                    more = self._accept()
+                else:
+                    door = more
             self._answer_all()
+            # Only now: who has asked is not closed for a newcomer, nor its descriptor taken for another's.
+            if door:
+                more = self._accept()
+                self._answer_all()
             if len(events) <= (not more):
                 return
 
@@ -215,7 +224,7 @@ class Lane:
         except asyncio.CancelledError:
             self._leave(seat)
             raise
-        if last:
+        if last or self.closed:
             self._leave(seat)
         else:
             self._crowd.rests(seat)

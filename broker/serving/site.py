@@ -20,7 +20,7 @@ from broker.serving import punctual
 from broker.serving.connection import Connection
 from broker.serving.context import DESK
 from broker.serving.doorway import DOORWAY
-from broker.serving.lane import Lane, Seat, what_came
+from broker.serving.lane import LAST_SECONDS, Lane, Seat, what_came
 from broker.serving.row import Rank
 from broker.serving.throttle import peer_of
 from broker.serving.turned_away import turned_away
@@ -36,8 +36,6 @@ _BY_THE_LIBRARY = 4
 _KERNEL_KEEPS = 16 * 1024
 _REST_SECONDS = 0.1
 _TOLD_EVERY = 60.0
-# Once the drain is over, what is still open gets this many seconds to end.
-_LAST_SECONDS = 1.0
 
 
 @asynccontextmanager
@@ -45,7 +43,7 @@ async def serving(app: web.Application, listening: socket.socket, *, lane: bool)
     """Answer on this socket for as long as the context lasts; `lane`: with the express lane in front of the library."""
     # Who leaves takes the handler along: a wait of half a minute for nobody would be counted nowhere.
     runner = web.AppRunner(
-        app, handle_signals=False, access_log=None, shutdown_timeout=_LAST_SECONDS, handler_cancellation=True
+        app, handle_signals=False, access_log=None, shutdown_timeout=LAST_SECONDS, handler_cancellation=True
     )
     await runner.setup()
     if runner.server is None:
@@ -98,6 +96,8 @@ class _Entrance:
         self._listening.close()
         if self._lane is not None:
             await self._lane.aclose()
+        if self._arriving:  # their requests were read: the library is to know of them before it ends
+            await asyncio.wait(self._arriving, timeout=LAST_SECONDS)
         for task in self._arriving:
             task.cancel()
         await asyncio.gather(*self._arriving, return_exceptions=True)
