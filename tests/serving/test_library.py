@@ -5,6 +5,7 @@ See `serving/punctual.py` and `serving/connection.py`; the range of versions is 
 
 import asyncio
 import inspect
+import socket
 
 import pytest
 from aiohttp import web, web_protocol
@@ -55,3 +56,7 @@ async def test_how_much_is_read_at_once_can_be_set():
         )
         assert isinstance(protocol.transport.max_size, int), OURS  # type: ignore[attr-defined]
         protocol.transport.close()
+
+
+def test_a_listening_socket_accepts_as_its_public_way_does():
+    assert callable(getattr(socket.socket, "_accept", None)), "serving/site.py leans on this"
