@@ -25,7 +25,7 @@ _SECONDS = {
     False: 570.0,
 }  # of a quick run and a whole one, without what the first of all installs
 _ALONE = 1800.0  # of parts that are asked for by name
-_FILES = 32_768
+_FILES = 65_536  # two for each connection that the broker has room for, who gives one user half of its room
 _GRACE = 60.0  # beyond that, until the run is cut short
 
 
@@ -68,7 +68,7 @@ def measured(found: Tools, names: tuple[str, ...], *, quick: bool, seconds: floa
 
 
 def _allow_files() -> None:
-    """Make room for ten thousand connections, of the servers too, as far as this user may."""
+    """Let the servers too have ten thousand connections, as far as this user may."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     for limit in (max(most, _FILES), most):
         with suppress(ValueError, OSError):

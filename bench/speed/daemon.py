@@ -18,7 +18,8 @@ from bench.speed.resident import free_port
 COMMAND = (sys.executable, "-m", "broker")
 # The same broker, but for its budget at IAM: a thousand first tokens would take a quarter of an hour.
 LIFTED = (sys.executable, "-m", "bench.speed.lifted")
-USUAL_CONNECTIONS = 2048
+USUAL_CONNECTIONS = 1024
+_ONE_USERS_PART = 2  # of the connections; the others are kept for others
 _FIRST_TOKENS = 120.0  # seconds
 _HEAD = "Host: localhost\r\nUser-Agent: bench/1\r\nAccept: */*\r\nMetadata: true\r\n\r\n"
 
@@ -64,7 +65,7 @@ def write_settings(
     lane: bool = True,
     connections: int = USUAL_CONNECTIONS,
 ) -> Path:
-    """The file of settings in this folder, and the keys beside it; `connections`: let in so many."""
+    """The file of settings in this folder, and the keys beside it; `connections`: of this user."""
     identities = {}
     for name, key in keys.items():
         place = folder / "keys" / name
@@ -77,7 +78,7 @@ def write_settings(
         ("[iam]", {"url": iam.url}),
         ("[log]", {"audit": str(folder / "audit.log")}),
         ("[cache]", {"path": str(folder / "cache")}),
-        ("[serving]", {"drain": 1, "lane": lane, "connections": connections}),
+        ("[serving]", {"drain": 1, "lane": lane, "connections": _ONE_USERS_PART * connections}),
         ("[[listen]]", {"unix": str(folder / "b.sock")}),
         ("[[listen]]", {"tcp": f"127.0.0.1:{free_port()}"}),
         *identities.items(),
