@@ -12,6 +12,7 @@ import pytest
 from broker.core.access import Workload
 from broker.serving import allowed
 from broker.serving.remembered import Remembered
+from tests.fakes.clock import settle
 from tests.serving.house import SOCKET, WAYS, Books, House, house, until
 from tests.serving.kept import ASK, LAST, NAMED, Kept, kept, seated, token_of
 
@@ -164,19 +165,54 @@ async def test_no_more_than_so_many_are_remembered_and_who_was_pushed_out_is_jud
                 assert len(table._all) <= 8
                 assert sum(map(len, table._answers.values())) == len(table._all)
                 assert sum(map(len, table._whose.values())) == len(table._all)
-            first = next(iter(table._all), None)
-            assert (first is not None) is WAYS.lane
+            last = next(reversed(table._all), None)
+            assert (last is not None) is WAYS.lane
             before = judged(broker)
             await one.ask(ROW % 99)
             assert (judged(broker) == before) is WAYS.lane
             before = judged(broker)
             await one.ask(ROW % 1)
             assert judged(broker) == before + 1
-            if first is not None:
-                await until(lambda: first not in table._all)
-                assert first.rendered == b"", "its token stays in memory"
+            if last is not None:
+                assert b"token-of-default" in last.rendered
+                for number in range(8):
+                    await one.ask(ROW % number)
+                assert last not in table._all
+                assert last.rendered == b"", "its token stays in memory"
         broker.regrant("other")
         assert [*table._all, *table._answers, *table._whose] == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Prefer: wait=0", "pReFeR: wait=0", "If-None-Match: x", "if-match: x", "If-Modified-Since: x", "Expect: 100-continue",
+        "Range: bytes=0-3", "Connection: Upgrade\r\nUpgrade: h2c", "Content-Length: 0", "TE: trailers", "Trailer: x",
+    ],
+)  # fmt: skip
+async def test_what_depends_on_more_is_not_remembered(tmp_path: Path, line: str):
+    async with house(tmp_path, "default") as broker:
+        await broker.issued()
+        reader, writer = await asyncio.open_unix_connection(broker.path)
+        writer.write(ASK[:-2] + line.encode() + b"\r\n\r\n")
+        assert (await reader.readline()).split()[1] in {b"100", b"200"}
+        await settle()
+        writer.close()
+        assert not broker.desk.allowed._all
+
+
+@pytest.mark.parametrize(
+    "line", [b"HEAD /v1/token", b"GET /v1/token?min_ttl=1", b"GET /v1/identities", b"GET /livez"]
+)
+async def test_nothing_else_is_remembered(tmp_path: Path, line: bytes):
+    async with house(tmp_path, "default") as broker:
+        await broker.issued()
+        reader, writer = await asyncio.open_unix_connection(broker.path)
+        writer.write(line + b" HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert (await reader.readline()).split()[1] == b"200"
+        await settle()
+        writer.close()
+        assert not broker.desk.allowed._all
 
 
 async def test_a_long_request_is_answered_and_not_remembered(tmp_path: Path):
