@@ -190,7 +190,7 @@ class _Tick:
         if slept > _SLEPT or late > _LATE:
             _log.info("woke", after_seconds=round(max(slept, late)))
             keyring.woke()
-        keyring.observe()
+        keyring.tick()
         self._desk.allowed.tell()
         self._auditing.tick(now)
         self._client_secrets.tick(now)

@@ -1,5 +1,6 @@
 """What a keeper needs beside the lease's own decisions: its sources looked at, its keys' health and its store tended."""
 
+import zlib
 from datetime import datetime
 
 import structlog
@@ -23,7 +24,8 @@ class Tending:
 
     def __init__(self, keeper: Keeper) -> None:
         self._keeper = keeper
-        self._look_at = 0.0
+        # Keys were read a moment ago; many identities do not look all in one second.
+        self._look_at = keeper.clock.now() + LOOK_EVERY * zlib.crc32(keeper.lease.identity.encode()) / 2**32
         self._skewed = False  # and told
 
     def tick(self, now: float) -> None:
@@ -41,12 +43,12 @@ class Tending:
 
     def _tell_skew(self) -> None:
         """Once, until the clocks agree again."""
-        skewed = Reason.CLOCK_SKEW in reasons(self._keeper)
-        if skewed and not self._skewed and self._keeper.skew is not None:
+        skew, skewed = self._keeper.skew, _skewed(self._keeper)
+        if skew is not None and skewed and not self._skewed:
             _log.warning(
                 "clock_skew",
                 identity=self._keeper.lease.identity,
-                seconds=round(self._keeper.skew.total_seconds()),
+                seconds=round(skew.total_seconds()),
                 detail="tokens do not suffer, logs and other programs do; set this host's clock, as by NTP",
             )
         self._skewed = skewed
@@ -74,11 +76,15 @@ def reasons(keeper: Keeper) -> tuple[Reason, ...]:
     wall = keeper.clock.wall()
     if any(health.soon(key_end(keeper, record), wall) for record in _settled(keeper)):
         found.append(Reason.KEY_EXPIRES_SOON)
-    if keeper.skew is not None and abs(keeper.skew.total_seconds()) > SKEW:
+    if _skewed(keeper):
         found.append(Reason.CLOCK_SKEW)
     if keeper.remembrance.unwritable is not None:
         found.append(Reason.CACHE_UNWRITABLE)
     return (*found, *keeper.ailments())
+
+
+def _skewed(keeper: Keeper) -> bool:
+    return keeper.skew is not None and abs(keeper.skew.total_seconds()) > SKEW
 
 
 def _settled(keeper: Keeper) -> list[KeyRecord]:

@@ -3,7 +3,9 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from broker.core import lease
 from broker.core.errors import Fault
+from broker.core.lease import State
 from broker.keeper.keyring import Keyring
 from tests.core.builders import key
 from tests.fakes.clock import FakeClock, settle
@@ -105,4 +107,36 @@ async def test_l12_a_defect_in_one_tick_costs_the_others_nothing(monkeypatch):
     monkeypatch.setattr(ring.ring["a-broken"], "observe", broken)
     await ring.tick()
     assert ring.issuers["well"].calls
+    await ring.ring.aclose()
+
+
+async def test_a_tick_takes_many_identities_a_few_at_a_time_and_comes_to_all():
+    """Between two parts of it others have their turn; who was taken out meanwhile is passed over."""
+    names = [f"i{place:03}" for place in range(120)]
+    ring = Ring(*names)
+    ring.ring.tick()
+    asked = [name for name in names if lease.in_flight(ring.ring[name].lease)]
+    assert 0 < len(asked) <= 30
+    ring.ring.tick()  # before the last one is over: it adds nothing
+    assert [name for name in names if lease.in_flight(ring.ring[name].lease)] == asked
+    gone = ring.ring.take(names[-1])
+    await settle()
+    assert not lease.in_flight(gone.lease)
+    seen = [name for name in names[:-1] if ring.ring[name].lease.state is not State.EMPTY]
+    assert len(seen) >= 20, "as many as the common allowance lets ask"
+    await ring.ring.aclose()
+
+
+async def test_keys_of_many_identities_are_not_looked_at_in_one_second():
+    names = [f"i{place:03}" for place in range(100)]
+    ring = Ring(*names)
+    looked = []
+    for _ in range(6):
+        await ring.clock.advance(1.0)
+        before = {name: ring.ring[name]._looking for name in names}
+        ring.ring.observe()
+        looked.append(sum(ring.ring[name]._looking is not before[name] for name in names))
+        await settle()
+    assert max(looked) < 50
+    assert sum(looked) >= 100, "each within five seconds"
     await ring.ring.aclose()
