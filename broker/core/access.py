@@ -10,9 +10,12 @@ that does not exist and one that is not granted answer alike.
   can tell something else than what is done.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+
+_Name = tuple[str, int | str]
+_ANYONE: _Name = ("any", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,17 @@ class Workload:
     unit: str | None = None  # the system's unit that it runs in, as `app.service` or `user@1000.service`
     slices: frozenset[str] = frozenset()  # those around it, as `user-1000.slice`
     container: str | None = None  # its id, 64 hex digits; for people, no grant asks for it
+
+    def names(self) -> Iterator[_Name]:
+        """All by which a grant can mean it."""
+        yield _ANYONE
+        yield "user", self.uid
+        if self.gid is not None:
+            yield "group", self.gid
+        yield from (("group", gid) for gid in self.groups)
+        if self.unit is not None:
+            yield "unit", self.unit
+        yield from (("unit", each) for each in self.slices)
 
 
 class Miss(StrEnum):
@@ -58,6 +72,14 @@ class Grant:
         its_units = workload.slices if workload.unit is None else workload.slices | {workload.unit}
         named = workload.uid in self.users or self.groups & its_groups or self.units & its_units
         return None if named else Miss.CALLER
+
+    def names(self) -> Iterator[_Name]:
+        """All of which a workload must have one, if this is to give it anything."""
+        yield from (("user", uid) for uid in self.users)
+        yield from (("group", gid) for gid in self.groups)
+        yield from (("unit", unit) for unit in self.units)
+        if self.anyone:
+            yield _ANYONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +128,19 @@ class Policy:
     limits: Mapping[str, frozenset[str]] = field(
         default_factory=dict
     )  # by listener; not there: all identities
+    # The grants again, by what is asked: there may be thousands, and each connection asks.
+    _of: Mapping[str, list[tuple[int, Grant]]] = field(init=False, repr=False, compare=False)
+    _by_name: Mapping[_Name, list[Grant]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        of: dict[str, list[tuple[int, Grant]]] = {}
+        by_name: dict[_Name, list[Grant]] = {}
+        for place, grant in enumerate(self.grants):
+            of.setdefault(grant.identity, []).append((place, grant))
+            for name in grant.names():
+                by_name.setdefault(name, []).append(grant)
+        object.__setattr__(self, "_of", of)
+        object.__setattr__(self, "_by_name", by_name)
 
     def may_read(self, workload: Workload, identity: str) -> Verdict:
         """Whether this workload may have the identity's token."""
@@ -113,8 +148,8 @@ class Policy:
             return Verdict(allowed=False, by=LIMITED)
         if not self.grants and self.owner.is_(workload):
             return Verdict(allowed=True, by=OWNER)
-        for place, grant in enumerate(self.grants):
-            if grant.identity == identity and grant.misses(workload) is None:
+        for place, grant in self._of.get(identity, ()):
+            if grant.misses(workload) is None:
                 return Verdict(allowed=True, by=f"grants[{place}]")
         return Verdict(allowed=False, by=NO_GRANT)
 
@@ -131,7 +166,8 @@ class Policy:
             return True
         return any(
             grant.misses(workload) is None and self._reaches(workload, grant.identity)
-            for grant in self.grants
+            for name in workload.names()
+            for grant in self._by_name.get(name, ())
         )
 
     def _reaches(self, workload: Workload, identity: str) -> bool:

@@ -23,8 +23,8 @@ from collections.abc import Callable
 from broker.core.access import Workload
 from broker.serving.row import Guest, Rank, Row, User
 
-# The other half of the descriptors is for IAM, key files and what is just being turned away.
-_SHARE = 2
+# So many descriptors stay free, or half of a few: for IAM, key files and what is just being turned away.
+_KEPT_FREE = 2048
 _OWNERS_SHARE = 8
 _OWNERS_LEAST = 16
 _STRANGERS_SHARE = 2
@@ -116,4 +116,4 @@ class Crowd:
 def places(most: int) -> int:
     """How many connections there may be: so many, if the limit on open files leaves room for them."""
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return most if files == resource.RLIM_INFINITY else min(most, files // _SHARE)
+    return most if files == resource.RLIM_INFINITY else min(most, files - min(files // 2, _KEPT_FREE))

@@ -23,9 +23,9 @@ _MIN_TTL = re.compile(r"[0-9]{1,9}")
 async def default_token(request: web.Request) -> web.Response:
     """`GET /v1/token`: the identity named default, or the caller's only one."""
     desk, caller = request.app[DESK], workload(request)
-    readable = [name for name in desk.keyring if desk.policy.may_read(caller, name)]
-    if DEFAULT_IDENTITY in readable:
+    if DEFAULT_IDENTITY in desk.keyring and desk.policy.may_read(caller, DEFAULT_IDENTITY):
         return await _token(request, permit(request, DEFAULT_IDENTITY))
+    readable = [name for name in desk.keyring if desk.policy.may_read(caller, name)]
     if len(readable) == 1:
         return await _token(request, permit(request, readable[0]))
     if not readable:

@@ -154,3 +154,31 @@ def test_who_reads_anything_has_a_grant_that_holds_where_it_comes_from():
 def test_who_reads_nothing_may_read_no_identity(uid, granted):
     policy = Policy(OWNER, (Grant("default", users=frozenset({1001})),) if granted else ())
     assert policy.reads_anything(caller(uid)) is policy.may_read(caller(uid), "default").allowed
+
+
+@given(
+    grants=st.lists(
+        st.builds(
+            Grant,
+            st.sampled_from(["default", "other"]),
+            st.frozensets(st.integers(1, 3), max_size=2),
+            st.frozensets(st.integers(1, 3), max_size=2),
+            st.frozensets(st.sampled_from(["a.service", "b.slice"]), max_size=1),
+            st.frozensets(st.sampled_from([SOCKET, TCP]), max_size=1),
+            st.booleans(),
+        ),
+        max_size=6,
+    ),
+    uid=st.integers(1, 4),
+    gid=st.none() | st.integers(1, 4),
+    unit=st.none() | st.just("a.service"),
+    slices=st.frozensets(st.just("b.slice")),
+)
+def test_what_is_looked_up_is_what_a_look_at_each_grant_finds(grants, uid, gid, unit, slices):
+    workload = Workload(uid, gid, 7, SOCKET, frozenset({2}), unit, slices)
+    policy = Policy(OWNER, (Grant("nobody's"), *grants), {SOCKET: frozenset({"default"})})
+    fitting = [each for each in grants if each.misses(workload) is None and each.identity == "default"]
+    assert policy.reads_anything(workload) is bool(fitting)
+    verdict = policy.may_read(workload, "default")
+    assert verdict.allowed is bool(fitting)
+    assert not fitting or verdict.by == f"grants[{grants.index(fitting[0]) + 1}]"

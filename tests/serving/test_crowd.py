@@ -265,6 +265,6 @@ def test_the_count_is_right_whatever_comes_and_goes(history):
 
 
 @pytest.mark.parametrize(("files", "most"), [(1024, 512), (1_000_000, 4096), (resource.RLIM_INFINITY, 4096)])
-def test_half_of_the_descriptors_stay_free_for_iam(monkeypatch, files, most):
+def test_descriptors_stay_free_for_iam(monkeypatch, files, most):
     monkeypatch.setattr(resource, "getrlimit", lambda _: (files, files))
     assert crowd.places(4096) == most
