@@ -15,6 +15,7 @@ import signal
 import socket
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -26,6 +27,7 @@ from tests.e2e.spoken import SPOKEN
 from tests.e2e.waiting import until
 
 UP = 30.0  # seconds; it takes about one, several on a busy machine
+TOLD = 1.0  # seconds after it answers
 DOWN = 20.0  # more than the drain's own bound
 PREFIX = "KAKAOCLOUD_BROKER_"
 TAIL = 25  # lines of the log that explain a failure
@@ -139,7 +141,8 @@ class Daemon:
         return [where for where in self.events("serving")[-1]["listeners"] if not where.startswith("/")]
 
     async def start(self) -> None:
-        """Start it and wait until it answers; its log goes on where an earlier start left it."""
+        """Start it and wait until it answers, and has told where; its log goes on where an earlier start left it."""
+        before = len(self.log) if (self._folder / "stderr").exists() else 0
         with (self._folder / "stdout").open("ab") as out, (self._folder / "stderr").open("ab") as err:
             self._child = await asyncio.create_subprocess_exec(
                 *self._command,
@@ -154,6 +157,8 @@ class Daemon:
         except BaseException:
             await self._kill()
             raise
+        with contextlib.suppress(AssertionError):  # at some levels of the log it does not tell
+            await until(partial(self._told, before), TOLD, "it tells where it listens")
         self._judge_process()
 
     async def __aenter__(self) -> Self:
@@ -179,6 +184,9 @@ class Daemon:
         if self._child is not None and self.running:
             self._child.kill()
             await self._child.wait()
+
+    async def _told(self, before: int) -> bool:
+        return "serving" in self.log[before:]
 
     async def _alive(self) -> bool:
         assert self.running, f"it ended at start\n{self.tail}"
