@@ -126,14 +126,17 @@ _parts = st.lists(_honest, min_size=1, max_size=6) | st.lists(_honest | _hostile
 
 @st.composite
 def pieces(draw: st.DrawFn) -> list[bytes | int]:
-    """One request after the other, some of them joined, some cut, with happenings between some."""
+    """One request after the other, some of them joined, cut or repeated, with happenings between some."""
     found: list[bytes | int] = []
     for part in draw(_parts):
-        match draw(st.sampled_from(["alone", "alone", "joined", "cut", "late"])):
+        match draw(st.sampled_from(["alone", "alone", "joined", "cut", "late", "again"])):
             case "joined" if found and isinstance(found[-1], bytes):
                 found[-1] = Stream(found[-1] + part)
             case "cut" if part:
                 found += map(Stream, grammar.split(part, draw(grammar.cuts)))
+            case "again":
+                before = [piece for piece in found if isinstance(piece, bytes)][-1:]
+                found += [*before, Stream(part)]
             case "late":
                 found += [draw(st.integers(0, len(HAPPENINGS) - 1)), Stream(part)]
             case _:

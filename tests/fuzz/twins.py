@@ -45,9 +45,10 @@ class Twins:
         return self.with_lane, self.without
 
     async def warm(self, requests: Sequence[bytes]) -> None:
-        """Have these asked by somebody before."""
+        """Have each of these asked by somebody before."""
         for broker in self.both:
-            await told(broker, requests, (), patience=0)
+            for request in requests:
+                await told(broker, [request], (), patience=0)
 
 
 @asynccontextmanager

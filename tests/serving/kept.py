@@ -1,8 +1,10 @@
 """Connections that stay: asked byte for byte, and where there is a lane, they sit in it."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
 
 from broker.serving.lane import Seat
 from tests.fakes.clock import settle
@@ -10,6 +12,7 @@ from tests.serving.house import WAYS, Answer, House, parsed, until
 
 ASK = b"GET /v1/token HTTP/1.1\r\nHost: x\r\n\r\n"
 NAMED = b"GET /v1/identities/default/token HTTP/1.1\r\nHost: x\r\n\r\n"
+TOKEN = b'"token": "token-of-default"'
 LAST = b"GET /v1/token HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 
 
@@ -69,3 +72,43 @@ def token_of(answer: Answer) -> str:
     """What was handed out."""
     assert answer.status == 200, answer
     return str(answer.tree["token"])
+
+
+@contextmanager
+def plain(broker: House) -> Iterator[socket.socket]:
+    """A connection of a test that reads when it likes."""
+    with socket.socket(socket.AF_UNIX) as client:
+        client.setblocking(False)
+        client.connect(str(broker.path))
+        yield client
+
+
+async def heard(client: socket.socket, count: int) -> bytes:
+    """What comes until so many tokens are in it."""
+    found = b""
+    async with asyncio.timeout(10):
+        while found.count(TOKEN) < count:
+            piece = await asyncio.get_running_loop().sock_recv(client, 65_536)
+            assert piece, found
+            found += piece
+    return found
+
+
+async def stuffed(broker: House, client: socket.socket) -> int:
+    """Ask one by one and read nothing, until the broker has an answer that does not leave; how many were asked."""
+    asked = 0
+    while True:
+        before = len(broker.books.tokens)
+        asked += 1
+        client.send(ASK)
+        for _ in range(10):
+            await settle()
+            if len(broker.books.tokens) > before:
+                break
+        else:
+            return asked
+
+
+def descriptors() -> int:
+    """How many this process has open."""
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())

@@ -14,7 +14,7 @@ from broker.serving import allowed
 from broker.serving.remembered import Remembered
 from tests.fakes.clock import settle
 from tests.serving.house import SOCKET, WAYS, Books, House, house, until
-from tests.serving.kept import ASK, LAST, NAMED, Kept, kept, seated, token_of
+from tests.serving.kept import ASK, LAST, NAMED, kept, seated, token_of
 
 ONE = Workload(1001, 1001, 7, SOCKET, frozenset({5, 6}), "app.service", frozenset({"a.slice"}), "c" * 64)
 # All that the policy, or the audit, can ask about; each makes another caller.
@@ -244,14 +244,10 @@ async def test_what_is_forgotten_holds_no_token(tmp_path: Path):
             assert not any(each.rendered for each in mine if each._clock is broker.clock)
 
 
-async def asked(one: Kept, count: int) -> None:
-    for _ in range(count):
-        await one.ask()
-
-
 async def test_many_at_once_are_all_counted(tmp_path: Path):
     async with house(tmp_path, "default") as broker:
         await broker.issued()
         async with kept(broker) as a, kept(broker) as b, kept(broker) as c:
-            await asyncio.gather(asked(a, 50), asked(b, 60), asked(c, 70))
+            for _ in range(60):
+                await asyncio.gather(a.ask(), b.ask(), c.ask())
         await counted(broker, 183)
