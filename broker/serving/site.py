@@ -28,10 +28,10 @@ from broker.serving.turned_away import turned_away
 _log = structlog.get_logger()
 
 # So much is accepted before anything else has its turn: a connection that the lane answers costs one, one that goes to the
-# library costs more. A flood makes who is connected wait for each batch: 16 for the library were 3 ms, 4 are 1, and who
-# waits in the queue is hardly later.
+# library, or is turned away, costs more. A flood makes who is connected wait for each batch: 16 for the library were 3 ms, 4
+# are 1, and who waits in the queue is hardly later.
 _AT_ONCE = 16
-_BY_THE_LIBRARY = 4
+_MUCH = 4
 # A reader who does not read is noticed after a few answers, not after what the kernel keeps by itself: up to 4 MB.
 _KERNEL_KEEPS = 16 * 1024
 _REST_SECONDS = 0.1
@@ -77,7 +77,7 @@ class _Entrance:
         )
         self._arriving: set[asyncio.Task[object]] = set()
         self._credit = 0  # for what is accepted at once
-        self._dear = False  # some of it went to the library
+        self._dear = False  # some of it cost much
         self._rest: asyncio.TimerHandle | None = None
         self._told_at = float("-inf")
 
@@ -147,6 +147,7 @@ class _Entrance:
         if too_fast or not desk.crowd.admits(user):
             accepted.close()
             self._turn_away(caller)
+            self._cost_much()
             return
         if self._family == socket.AF_UNIX:  # over TCP it has that of the listening socket
             accepted.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _KERNEL_KEEPS)
@@ -156,6 +157,10 @@ class _Entrance:
             )
         else:
             self._lane.take(Seat(self._lane, accepted, caller, user, peer), came, punctual.REQUEST_SECONDS)
+
+    def _cost_much(self) -> None:
+        self._credit -= _MUCH - 1
+        self._dear = True
 
     def _turn_away(self, caller: Workload | None) -> None:
         turned_away(self._desk, self._doorway, caller, "too_many_connections", "crowd")
@@ -178,8 +183,7 @@ class _Entrance:
             self._lane.take(seat, None, punctual.KEEPALIVE_SECONDS)
 
     def _join(self, connection: Connection, link: socket.socket) -> None:
-        self._credit -= _BY_THE_LIBRARY - 1
-        self._dear = True
+        self._cost_much()
         self._desk.crowd.enter(connection)
         joining = self._loop.connect_accepted_socket(lambda: connection, link)
         task = self._loop.create_task(joining)
