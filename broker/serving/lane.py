@@ -24,17 +24,13 @@ import structlog
 
 from broker.core.access import Workload
 from broker.serving import punctual
-from broker.serving.allowed import NOTHING
 from broker.serving.context import Desk
 from broker.serving.punctual import ANSWER_SECONDS
 from broker.serving.remembered import Remembered
-from broker.serving.row import User
-from broker.serving.throttle import Peer
+from broker.serving.seat import NOW, Seat, named, what_came
 
 _log = structlog.get_logger()
 
-# More than a request that is remembered, so that its bytes are never cut here.
-_AT_ONCE = 16 * 1024
 # So many connections have their turn before anything else has, so many times: to come back by way of the loop costs as
 # much as two answers.
 _MANY = 32
@@ -42,29 +38,6 @@ _ROUNDS = 4
 SWEEP_SECONDS = 1.0
 # Once the drain is over, what is still open gets this many seconds to end.
 LAST_SECONDS = 1.0
-_NOW = socket.MSG_DONTWAIT
-
-
-class Seat:
-    """A connection that waits here for its next request."""
-
-    __slots__ = ("answers", "caller", "due", "lane", "link", "peer", "used", "user")
-
-    def __init__(
-        self, lane: "Lane", link: socket.socket, caller: Workload | None, user: User, peer: Peer
-    ) -> None:
-        self.lane = lane
-        self.link = link
-        self.caller = caller
-        self.user = user
-        self.peer = peer
-        self.answers = NOTHING  # see `allowed`
-        self.due = 0.0  # on the loop's clock: when it is closed, unless something comes
-        self.used = False  # since the crowd last looked
-
-    def make_room(self) -> None:
-        """Another caller needs the place."""
-        self.lane.turn_out(self)
 
 
 class Lane:
@@ -198,7 +171,7 @@ class Lane:
     def _send(self, seat: Seat, found: Remembered) -> None:
         answer = found.rendered
         try:
-            sent = seat.link.send(answer, _NOW)
+            sent = seat.link.send(answer, NOW)
         except (BlockingIOError, InterruptedError):
             sent = 0
         except OSError:  # it does not read any more
@@ -216,9 +189,10 @@ class Lane:
     async def _finish(self, seat: Seat, rest: bytes, *, last: bool) -> None:
         """Send the rest to one who reads slowly; nothing else is read from it until then."""
         try:
-            seat.link.setblocking(False)  # noqa: FBT003  (the library's own signature)
+            seat.link = link = named(seat.link)
+            link.setblocking(False)  # noqa: FBT003  (the library's own signature)
             async with asyncio.timeout(ANSWER_SECONDS):
-                await self._loop.sock_sendall(seat.link, rest)
+                await self._loop.sock_sendall(link, rest)
         except (OSError, TimeoutError):
             last = True
         except asyncio.CancelledError:
@@ -253,13 +227,3 @@ class Lane:
         for seat in [seat for seat in self._seats.values() if seat.due <= now]:
             self._close(seat)
         self._sweeping = self._loop.call_later(SWEEP_SECONDS, self._sweep)
-
-
-def what_came(link: socket.socket) -> bytes | None:
-    """What can be read at once; None: nothing yet. Nothing in it: the end."""
-    try:
-        return link.recv(_AT_ONCE, _NOW)
-    except (BlockingIOError, InterruptedError):
-        return None
-    except OSError:  # by a reset
-        return b""

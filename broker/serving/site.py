@@ -6,6 +6,7 @@
   write dozens of tracebacks a second, and stop for a whole second.
 """
 
+import _socket
 import asyncio
 import socket
 from collections.abc import AsyncIterator
@@ -20,8 +21,9 @@ from broker.serving import punctual
 from broker.serving.connection import Connection
 from broker.serving.context import DESK
 from broker.serving.doorway import DOORWAY
-from broker.serving.lane import LAST_SECONDS, Lane, Seat, what_came
+from broker.serving.lane import LAST_SECONDS, Lane
 from broker.serving.row import Rank
+from broker.serving.seat import KERNEL_KEEPS, Seat, accept, named, what_came
 from broker.serving.throttle import peer_of
 from broker.serving.turned_away import turned_away
 
@@ -32,8 +34,6 @@ _log = structlog.get_logger()
 # are 1, and who waits in the queue is hardly later.
 _AT_ONCE = 16
 _MUCH = 4
-# A reader who does not read is noticed after a few answers, not after what the kernel keeps by itself: up to 4 MB.
-_KERNEL_KEEPS = 16 * 1024
 _REST_SECONDS = 0.1
 _TOLD_EVERY = 60.0
 
@@ -69,8 +69,10 @@ class _Entrance:
         self._manager = manager
         self._listening = listening
         listening.setblocking(False)  # noqa: FBT003  (the library's own signature)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _KERNEL_KEEPS)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KERNEL_KEEPS)
         self._family = int(listening.family)
+        if self._family != socket.AF_UNIX:  # each accepted one has it, too
+            listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._loop = asyncio.get_running_loop()
         self._lane = (
             Lane(self._desk, listening, self._accept, self._hand_over, self._turn_away) if lane else None
@@ -121,7 +123,7 @@ class _Entrance:
         while self._credit > 0:
             self._credit -= 1
             try:
-                accepted = self._accepted()
+                accepted = accept(self._listening, self._family)
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 break
             except OSError as error:
@@ -134,12 +136,7 @@ class _Entrance:
                 self._receive(accepted, came)
         return not self._dear
 
-    def _accepted(self) -> socket.socket:
-        """As `accept` gives it, which looks up the names of its kinds each time: a twentieth of all that a connection costs."""
-        descriptor, _ = self._listening._accept()  # type: ignore[attr-defined]  # noqa: SLF001  (nothing else does less)
-        return socket.socket(self._family, socket.SOCK_STREAM, 0, descriptor)
-
-    def _receive(self, accepted: socket.socket, came: bytes | None) -> None:
+    def _receive(self, accepted: _socket.socket, came: bytes | None) -> None:
         desk = self._desk
         caller = self._doorway.prove(accepted)
         user, peer = desk.crowd.user(caller), peer_of(accepted, caller)
@@ -150,7 +147,7 @@ class _Entrance:
             self._cost_much()
             return
         if self._family == socket.AF_UNIX:  # over TCP it has that of the listening socket
-            accepted.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _KERNEL_KEEPS)
+            accepted.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KERNEL_KEEPS)
         if self._lane is None:
             self._join(
                 Connection(self._manager, self._app, self._loop, caller, user, peer, came or b""), accepted
@@ -182,7 +179,8 @@ class _Entrance:
             seat = Seat(self._lane, link, connection.caller, connection.user, connection.peer)
             self._lane.take(seat, None, punctual.KEEPALIVE_SECONDS)
 
-    def _join(self, connection: Connection, link: socket.socket) -> None:
+    def _join(self, connection: Connection, plain: _socket.socket) -> None:
+        link = named(plain)
         self._cost_much()
         self._desk.crowd.enter(connection)
         joining = self._loop.connect_accepted_socket(lambda: connection, link)

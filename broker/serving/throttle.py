@@ -7,9 +7,9 @@
 - Connections cannot be made to wait without keeping them; who makes too many in a second is closed instead.
 """
 
+import _socket
 import asyncio
 import ipaddress
-import socket
 from dataclasses import dataclass
 
 from broker.core.access import Workload
@@ -88,7 +88,7 @@ class _Lanes:
             self._ends[peer] -= self._every
 
 
-def peer_of(connection: socket.socket, caller: Workload | None) -> Peer:
+def peer_of(connection: _socket.socket, caller: Workload | None) -> Peer:
     """Who counts as one: a uid; where nobody is proven a network address, or all who come by the Unix socket."""
     if caller is not None:
         return caller.uid

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
-from broker.serving.lane import Seat
+from broker.serving.seat import Seat
 from tests.fakes.clock import settle
 from tests.serving.house import WAYS, Answer, House, parsed, until
 
