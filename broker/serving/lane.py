@@ -27,7 +27,7 @@ from broker.serving import punctual
 from broker.serving.context import Desk
 from broker.serving.punctual import ANSWER_SECONDS
 from broker.serving.remembered import Remembered
-from broker.serving.seat import NOW, Seat, named, what_came
+from broker.serving.seat import NOW, Seat, named, narrow, what_came
 
 _log = structlog.get_logger()
 
@@ -135,6 +135,9 @@ class Lane:
         if came == b"":
             self._close(seat)
         elif came is not None:
+            if not seat.narrow:
+                seat.narrow = True
+                narrow(seat.link)
             self._heard.append((seat, came))
 
     def _answer_all(self) -> None:

@@ -28,7 +28,7 @@ class Room(Protocol):
 class Seat:
     """Also a guest of the crowd."""
 
-    __slots__ = ("_room", "answers", "caller", "due", "link", "peer", "used", "user")
+    __slots__ = ("_room", "answers", "caller", "due", "link", "narrow", "peer", "used", "user")
 
     def __init__(
         self, room: Room, link: _socket.socket, caller: Workload | None, user: User, peer: Peer
@@ -41,6 +41,7 @@ class Seat:
         self.answers = NOTHING  # see `allowed`
         self.due = 0.0  # on the loop's clock: when it is closed, unless something comes
         self.used = False  # since the crowd last looked
+        self.narrow = False  # what the kernel keeps for it is bounded; one answer alone never needs that
 
     def make_room(self) -> None:
         """Another caller needs the place."""
@@ -51,6 +52,11 @@ def accept(listening: socket.socket, family: int) -> _socket.socket:
     """The next who waits; as its own `accept` but for what that looks up each time. Raises OSError."""
     descriptor, _ = listening._accept()  # type: ignore[attr-defined]  # noqa: SLF001  (nothing else does less)
     return _socket.socket(family, socket.SOCK_STREAM, 0, descriptor)
+
+
+def narrow(link: _socket.socket) -> None:
+    """Bound what the kernel keeps for it."""
+    link.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KERNEL_KEEPS)
 
 
 def named(link: _socket.socket) -> socket.socket:

@@ -23,7 +23,7 @@ from broker.serving.context import DESK
 from broker.serving.doorway import DOORWAY
 from broker.serving.lane import LAST_SECONDS, Lane
 from broker.serving.row import Rank
-from broker.serving.seat import KERNEL_KEEPS, Seat, accept, named, what_came
+from broker.serving.seat import Seat, accept, named, narrow, what_came
 from broker.serving.throttle import peer_of
 from broker.serving.turned_away import turned_away
 
@@ -69,7 +69,6 @@ class _Entrance:
         self._manager = manager
         self._listening = listening
         listening.setblocking(False)  # noqa: FBT003  (the library's own signature)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KERNEL_KEEPS)
         self._family = int(listening.family)
         if self._family != socket.AF_UNIX:  # each accepted one has it, too
             listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -146,8 +145,6 @@ class _Entrance:
             self._turn_away(caller)
             self._cost_much()
             return
-        if self._family == socket.AF_UNIX:  # over TCP it has that of the listening socket
-            accepted.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KERNEL_KEEPS)
         if self._lane is None:
             self._join(
                 Connection(self._manager, self._app, self._loop, caller, user, peer, came or b""), accepted
@@ -180,6 +177,7 @@ class _Entrance:
             self._lane.take(seat, None, punctual.KEEPALIVE_SECONDS)
 
     def _join(self, connection: Connection, plain: _socket.socket) -> None:
+        narrow(plain)
         link = named(plain)
         self._cost_much()
         self._desk.crowd.enter(connection)
