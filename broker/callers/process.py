@@ -1,16 +1,15 @@
 """The process on the other end of a Unix socket, held while it is looked at: a pid alone may meanwhile mean another one.
 
 - The kernel gives a descriptor of the very process that connected (SO_PEERPIDFD, Linux 6.5). What `/proc` showed under
-  its pid counts only if it still lives afterwards: until then the pid can be nobody else's. What it showed a moment ago,
-  see `recent`, counts under the same condition.
+  its pid counts only if it still lives afterwards: until then the pid can be nobody else's. So does what it showed a
+  moment ago: `recent` says why the kernel need not be asked for the descriptor then.
 - An older kernel gives none. There the start time must be the same before and after, and one of the process's uids that
   of the caller: then what was looked at was one process, and if not the caller itself, then one of the same user.
-- Its descriptor is held for the look alone: one for each connection would halve how many there can be.
+- No descriptor is held for a connection, which would halve how many there can be: only for the look, and by `recent`.
 """
 
 import errno
 import os
-import select
 import socket
 import struct
 from collections.abc import Callable
@@ -18,13 +17,16 @@ from pathlib import Path
 from typing import Protocol
 
 from broker.callers import proc
-from broker.callers.recent import Recent, Seen
+from broker.callers.recent import Recent, Seen, watch
 
 # Not named by the standard library; the same number on all of Linux's usual machines.
 _SO_PEERPIDFD = 77
 _INT = struct.Struct("i")
 # In `/proc/PID/stat`, after the name, which is in parentheses and may hold some.
 _START = 19
+
+# Looks at a process under its pid, which came as this uid, in such a root.
+Look = Callable[[Path, int, int], Seen]
 
 
 class Connection(Protocol):
@@ -34,25 +36,36 @@ class Connection(Protocol):
 
 
 def seen(
-    connection: Connection, pid: int, uid: int, root: Path, look: Callable[[], Seen], recent: Recent | None
+    connection: Connection, pid: int, uid: int, root: Path, look: Look, recent: Recent | None
 ) -> Seen | None:
     """What `look` finds of the caller under its pid in `root`; None where that may be of somebody else, or it is gone."""
+    if recent is not None and (known := recent.recall(pid, uid)) is not None:
+        return known
     try:
         pidfd = _pidfd(connection)
     except OSError:  # it is gone
         return None
     if pidfd is None:
-        return _seen_by_start(f"{root}/{pid}", uid, look)
+        return _seen_by_start(root, pid, uid, look)
+    is_kept = False
     try:
-        found = look() if recent is None else recent.seen(pidfd, uid, look)
-        return found if _lives(pidfd) else None
+        since = 0.0 if recent is None else recent.now()
+        found = look(root, pid, uid)
+        if watch(pidfd)(0):  # it has ended
+            return None
+        if recent is not None:
+            recent.keep(pid, uid, found, since, pidfd)
+            is_kept = True
+        return found
     finally:
-        os.close(pidfd)
+        if not is_kept:
+            os.close(pidfd)
 
 
-def _seen_by_start(caller: str, uid: int, look: Callable[[], Seen]) -> Seen | None:
+def _seen_by_start(root: Path, pid: int, uid: int, look: Look) -> Seen | None:
+    caller = f"{root}/{pid}"
     began = _start(caller)
-    found = look()
+    found = look(root, pid, uid)
     return found if began is not None and _start(caller) == began and uid in _uids(caller) else None
 
 
@@ -66,13 +79,6 @@ def _pidfd(connection: Connection) -> int | None:
             return None
         raise
     return number
-
-
-def _lives(pidfd: int) -> bool:
-    """Whether the process has not ended: a pidfd is readable from its end on."""
-    look = select.poll()
-    look.register(pidfd, select.POLLIN)
-    return not look.poll(0)
 
 
 def _start(process: str) -> str | None:

@@ -1,28 +1,28 @@
 """What `/proc` showed of a process a moment ago, so that it is not read anew for each connection that the process makes.
 
-- A process is known by the number of its pidfd's inode: since Linux 6.9 the kernel counts processes there in 64 bits and
-  gives no number twice before it boots again. A pid would not do; another process has it tomorrow.
-- Before 6.9 all pidfds are one anonymous inode, with one number for everybody, and on 32 bits numbers come again: there
-  nothing is remembered. An anonymous one is known by its device, which is that of every anonymous inode.
+- Kept beside it is the pidfd that the kernel gave of that caller (SO_PEERPIDFD, Linux 6.5). Who connects with a pid that
+  is kept is given what was seen, if that very process still lives: a pidfd is readable from its process's end on.
+- Why the same pid is then the same process: the kernel hands over the connections of one listener in the order in which
+  they were made, and each is proven as it is accepted. So this one was made after the one whose caller is kept. That
+  process lived when it connected and lives now, and all that time no other could have its pid: not when this connection
+  was made either, which is when the kernel writes down the pid of who makes it, who lives at that moment.
+- Hence each listener has a memory of its own. Two queues have no common order: in the other one a connection may wait
+  that was made before, by a process that is gone, and whose pid the one that is kept got only then.
+- Hence, too, the process is asked for its life after the recall, as it is after a look: `process` does that.
 - For a second at most: a process can be moved to another control group. Only what a process is in is remembered, never
   who it is: uid, gid and groups are those of each connection.
-- Of the process last looked at a descriptor is held. The kernel makes an inode for the first pidfd of a process and drops
-  it with the last, so one that is held makes all others of a busy process cheap; one for each would be too many.
-- It says nothing of whether the process still lives; `process` asks the kernel that each time, afterwards. Who lives then
-  has lived since the look, so a look at somebody else's pid is of no use to anybody.
+- A descriptor for each process that is kept, so at most 64. Where the kernel gives none, nothing is remembered.
 """
 
-import contextlib
 import os
 import select
-import sys
 from collections.abc import Callable
 from typing import NamedTuple
 
 from broker.callers.units import Lodging
 
 SECONDS = 1.0
-MOST = 1024
+MOST = 64
 
 
 class Seen(NamedTuple):
@@ -32,50 +32,55 @@ class Seen(NamedTuple):
     at: Lodging = Lodging()
 
 
-def anonymous_device() -> int:
-    """The device that the kernel shows for all its anonymous inodes."""
-    with select.epoll() as anonymous:
-        return os.fstat(anonymous.fileno()).st_dev
+class _Kept(NamedTuple):
+    until: float
+    seen: Seen
+    ended: Callable[[int], list[tuple[int, int]]]  # asked with 0: empty while the process lives
+    pidfd: int
 
 
 class Recent:
-    """Remembers what was seen of 1,024 processes within the last second; the longest known is forgotten first."""
+    """Remembers what was seen of the callers of one listener within the last second; the longest known is forgotten first."""
 
-    def __init__(self, now: Callable[[], float], *, has_64_bits: bool = sys.maxsize > 2**32) -> None:
+    def __init__(self, now: Callable[[], float]) -> None:
         """`now` is CLOCK_BOOTTIME in seconds."""
-        self._now = now
-        self._anonymous = anonymous_device()
-        self._has_64_bits = has_64_bits
-        # By the number of the process, and whether it was looked at as root, of whom more is asked.
-        self._seen: dict[tuple[int, bool], tuple[float, Seen]] = {}
-        self._held: int | None = None
+        self.now = now
+        # By pid, and whether it was looked at as root, of whom more is asked.
+        self._kept: dict[tuple[int, bool], _Kept] = {}
 
-    def seen(self, pidfd: int, uid: int, look: Callable[[], Seen]) -> Seen:
-        """What `look` finds of the process of a pidfd which came as this uid, or has found less than a second ago."""
-        inode = os.fstat(pidfd)
-        if inode.st_dev == self._anonymous or not self._has_64_bits:
-            return look()
-        known = inode.st_ino, uid == 0
-        now = self._now()
-        until, seen = self._seen.get(known, _NEVER)
-        if now >= until:
-            seen = look()
-            self._seen[known] = now + SECONDS, seen  # a second from before the look
-            if len(self._seen) > MOST:
-                del self._seen[next(iter(self._seen))]
-            self._hold(pidfd)
-        return seen
+    def recall(self, pid: int, uid: int) -> Seen | None:
+        """What was seen of the living process that connects with this pid, as this uid; None: it must be looked at."""
+        known = pid, uid == 0
+        kept = self._kept.get(known)
+        if kept is None:
+            return None
+        until, seen, ended, _ = kept
+        if self.now() < until and not ended(0):
+            return seen
+        self._forget(known)
+        return None
+
+    def keep(self, pid: int, uid: int, seen: Seen, since: float, pidfd: int) -> None:
+        """Remember what a look has shown that began then; the pidfd, of this very process, is ours from now on."""
+        known = pid, uid == 0
+        self._forget(known)
+        while len(self._kept) >= MOST:
+            self._forget(next(iter(self._kept)))
+        self._kept[known] = _Kept(since + SECONDS, seen, watch(pidfd), pidfd)
 
     def close(self) -> None:
-        """Let go of the descriptor that is held."""
-        if self._held is not None:
-            os.close(self._held)
-            self._held = None
+        """Forget all, and close what is held."""
+        while self._kept:
+            self._forget(next(iter(self._kept)))
 
-    def _hold(self, pidfd: int) -> None:
-        self.close()
-        with contextlib.suppress(OSError):  # where descriptors run out, it goes without
-            self._held = os.dup(pidfd)
+    def _forget(self, known: tuple[int, bool]) -> None:
+        kept = self._kept.pop(known, None)
+        if kept is not None:
+            os.close(kept.pidfd)
 
 
-_NEVER = float("-inf"), Seen()
+def watch(pidfd: int) -> Callable[[int], list[tuple[int, int]]]:
+    """Tells at once, asked with 0, whether the process has ended: something then, nothing while it lives."""
+    poll = select.poll()
+    poll.register(pidfd, select.POLLIN)
+    return poll.poll

@@ -10,7 +10,7 @@
 
 import socket
 import struct
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 
 from broker.callers import proc, process
@@ -19,12 +19,16 @@ from broker.callers.recent import Recent, Seen
 from broker.callers.units import Lodging, lodging
 from broker.core.access import Workload
 
+# What is needed for each connection is looked up once.
+_SOL_SOCKET, _SO_PEERCRED = socket.SOL_SOCKET, socket.SO_PEERCRED
 _UCRED = struct.Struct("3i")
+_UCRED_BYTES, _ucred = _UCRED.size, _UCRED.unpack
 # Not named by the standard library; the same number on all of Linux's usual machines.
 _SO_PEERGROUPS = 59
 _GID_BYTES = 4
 # The library hands over at most 1024 bytes.
 _MOST_GROUPS = 256
+_GROUPS_BYTES = _MOST_GROUPS * _GID_BYTES
 _NOTHING = Seen()  # of a caller that is gone, or has no pid here
 # Of what is worked out from evidence, and from nothing else, so many results are kept.
 _MOST_KEPT = 1024
@@ -44,28 +48,26 @@ def prove(
     `/proc` is read for each connection.
     """
     try:
-        told = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
+        told = connection.getsockopt(_SOL_SOCKET, _SO_PEERCRED, _UCRED_BYTES)
     except OSError:
         return None
-    pid, uid, _ = _UCRED.unpack(told)
+    pid, uid, _ = _ucred(told)
     if uid < 0 or uid == ambiguous_uid:  # below 0 is what the kernel writes where there is no peer
         return None
-    seen = process.seen(connection, pid, uid, root, partial(_look, root, pid, uid), recent) if pid else None
-    return _workload(told, _groups(connection, ambiguous_gid), ambiguous_gid, listener, seen or _NOTHING)
+    seen = process.seen(connection, pid, uid, root, _look, recent) if pid else None
+    return _workload(told, _groups(connection), ambiguous_gid, listener, seen or _NOTHING)
 
 
 @lru_cache(maxsize=_MOST_KEPT)
-def _workload(
-    told: bytes, groups: frozenset[int], ambiguous_gid: int | None, listener: str, seen: Seen
-) -> Workload:
+def _workload(told: bytes, groups: bytes, ambiguous_gid: int | None, listener: str, seen: Seen) -> Workload:
     """The caller by all that was found; who is found to be just the same is the same object, however often it connects."""
-    pid, uid, gid = _UCRED.unpack(told)
+    pid, uid, gid = _ucred(told)
     return Workload(
         uid=uid,
         gid=None if gid == ambiguous_gid else gid,
         pid=0 if uid == 0 and not seen.ours else pid,
         listener=listener,
-        groups=groups,
+        groups=frozenset(struct.unpack(f"{len(groups) // _GID_BYTES}I", groups)) - {ambiguous_gid},
         unit=seen.at.unit,
         slices=seen.at.slices,
         container=seen.at.container,
@@ -93,15 +95,9 @@ def _lodging(caller: str) -> Lodging:
         return Lodging()
 
 
-def _groups(connection: Connection, ambiguous_gid: int | None) -> frozenset[int]:
+def _groups(connection: Connection) -> bytes:
     """The supplementary groups; none where there are more than can be told, so that no grant is given by half a list."""
     try:
-        told = connection.getsockopt(socket.SOL_SOCKET, _SO_PEERGROUPS, _MOST_GROUPS * _GID_BYTES)
+        return connection.getsockopt(_SOL_SOCKET, _SO_PEERGROUPS, _GROUPS_BYTES)
     except OSError:
-        return frozenset()
-    return _gids(told, ambiguous_gid)
-
-
-@lru_cache(maxsize=_MOST_KEPT)
-def _gids(told: bytes, ambiguous_gid: int | None) -> frozenset[int]:
-    return frozenset(struct.unpack(f"{len(told) // _GID_BYTES}I", told)) - {ambiguous_gid}
+        return b""

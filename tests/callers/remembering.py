@@ -1,8 +1,6 @@
 """What tests of the memory of processes need: a `/proc` with one process in it, and connections of which a test tells."""
 
-import errno
 import os
-import select
 import socket
 import struct
 import subprocess
@@ -11,9 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-
-from broker.callers import process, recent, unix
+from broker.callers import process, unix
 from broker.callers.listeners import unix_listener
 from broker.callers.process import Connection
 from broker.callers.recent import Recent
@@ -30,26 +26,15 @@ sys.stdin.read()
 """
 
 
-def numbers_processes() -> bool:
-    ours = os.pidfd_open(os.getpid())
-    try:
-        return os.fstat(ours).st_dev != recent.anonymous_device()
-    finally:
-        os.close(ours)
-
-
-needs_pidfs = pytest.mark.skipif(
-    not numbers_processes(), reason="needs Linux 6.9, where a pidfd has a number of its own"
-)
-
-
 class Told:
     """A connection of a real process, of which the kernel tells this pid, uid and groups."""
 
-    def __init__(self, connection: Connection, uid: int = 1001, groups: tuple[int, ...] = ()) -> None:
+    def __init__(
+        self, connection: Connection, uid: int = 1001, groups: tuple[int, ...] = (), pid: int = PID
+    ) -> None:
         self._connection = connection
         self._told = {
-            socket.SO_PEERCRED: struct.pack("3i", PID, uid, uid),
+            socket.SO_PEERCRED: struct.pack("3i", pid, uid, uid),
             unix._SO_PEERGROUPS: struct.pack(f"{len(groups)}I", *groups),
         }
 
@@ -58,15 +43,23 @@ class Told:
         return self._connection.getsockopt(level, option, buflen) if told is None else told
 
 
-class Anonymous:
-    """A connection on a kernel before 6.9: the pidfd is an anonymous inode, as an epoll's is."""
+class Process:
+    """Stands for one: an eventfd is readable from a moment on, as a pidfd is from the end of its process."""
+
+    def __init__(self) -> None:
+        self._ended = os.eventfd(0)
 
     def getsockopt(self, level: int, option: int, buflen: int, /) -> bytes:
+        """As a connection that it has made, of which only the pidfd is asked."""
         del level, buflen
-        if option != process._SO_PEERPIDFD:
-            raise OSError(errno.ENOPROTOOPT, "not told")
-        with select.epoll() as anonymous:
-            return struct.pack("i", os.dup(anonymous.fileno()))
+        assert option == process._SO_PEERPIDFD
+        return struct.pack("i", os.dup(self._ended))
+
+    def end(self) -> None:
+        os.eventfd_write(self._ended, 1)
+
+    def close(self) -> None:
+        os.close(self._ended)
 
 
 class House:
@@ -93,7 +86,7 @@ class House:
 
 @contextmanager
 def caller(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], list[socket.socket]]]:
-    """Another process, and two connections that it has made."""
+    """Another process, and two connections that it has made, one after the other."""
     with unix_listener(folder / "s", 0o600) as listener:
         listener.setblocking(True)
         command = [sys.executable, "-c", CALLING, str(folder / "s")]

@@ -84,11 +84,11 @@ def connected(folder: Path) -> Iterator[tuple[socket.socket, int]]:
 
 
 @contextmanager
-def recycled(pid: int) -> Iterator[None]:
-    """Another process has this pid now."""
+def recycled(pid: int, *command: str) -> Iterator[None]:
+    """Another process has this pid now, that of a command."""
     for _ in range(200):
         (PROC / "sys/kernel/ns_last_pid").write_text(str(pid - 1))
-        with subprocess.Popen(["sleep", "30"]) as other:
+        with subprocess.Popen(command or ["sleep", "30"]) as other:
             try:
                 if other.pid == pid:
                     yield
@@ -101,7 +101,7 @@ def recycled(pid: int) -> Iterator[None]:
 def vouched(
     connection: Connection, pid: int, uid: int, proc: Path = PROC, meanwhile: Callable[[], object] = bool
 ) -> bool:
-    def look() -> Seen:
+    def look(*_: object) -> Seen:
         meanwhile()
         return Seen()
 

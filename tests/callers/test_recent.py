@@ -4,23 +4,18 @@ import errno
 import os
 import socket
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from broker.callers import process, recent
-from broker.callers.process import Connection
-from broker.callers.recent import Recent, Seen
+from broker.callers.recent import Seen
 from broker.callers.units import Lodging
 from tests.callers.loopback import open_files
-from tests.callers.remembering import PID, Anonymous, House, Told, caller, needs_pidfs
-from tests.callers.test_process import Old
-from tests.fakes.clock import FakeClock
+from tests.callers.remembering import PID, House, Told, caller
+from tests.callers.test_process import Old, needs_pidfd
 
-pytestmark = needs_pidfs
+pytestmark = needs_pidfd
 
 
 @pytest.fixture(name="house")
@@ -38,6 +33,10 @@ def connect() -> Iterator[socket.socket]:
         yield ours
 
 
+def remember(house: House, pid: int) -> None:
+    house.recent.keep(pid, 1001, Seen(), house.clock.at, os.pidfd_open(os.getpid()))
+
+
 def test_a_process_that_moves_to_another_group_is_seen_there_after_a_second(
     house: House, ours: socket.socket
 ):
@@ -50,11 +49,9 @@ def test_a_process_that_moves_to_another_group_is_seen_there_after_a_second(
 
 
 def test_the_second_begins_before_the_look_and_no_recall_makes_it_longer(house: House, ours: socket.socket):
-    pidfd = process._pidfd(ours)
-    assert pidfd is not None
     looks = 0
 
-    def slow() -> Seen:
+    def slow(*_: object) -> Seen:
         nonlocal looks
         looks += 1
         house.clock.at += 0.7
@@ -63,19 +60,29 @@ def test_the_second_begins_before_the_look_and_no_recall_makes_it_longer(house: 
     for passed, seen_anew in ((0.0, True), (0.2, False), (0.0, False), (0.2, True)):
         house.clock.at += passed
         before = looks
-        house.recent.seen(pidfd, 1001, slow)
+        process.seen(ours, PID, 1001, house.root, slow, house.recent)
         assert (looks > before) == seen_anew
-    os.close(pidfd)
 
 
-def test_another_process_that_has_the_pid_now_is_looked_at_itself(
-    house: House, ours: socket.socket, tmp_path: Path
-):
+def test_who_is_known_costs_no_descriptor_and_no_question_for_one(house: House, ours: socket.socket):
+    """So it is still known to be in its unit where descriptors have run out."""
+    house.prove(Told(ours))
+    before = open_files()
+    assert house.prove(Told(Old(ours, errno.EMFILE))).unit == "a.service"
+    assert open_files() == before
+
+
+def test_another_process_that_has_the_pid_now_is_looked_at_itself(house: House, tmp_path: Path):
     """The attack: a pid comes again within the second, and with it what was found of the one that had it before."""
-    assert house.prove(Told(ours)).unit == "a.service"
+    with caller(tmp_path) as (first, [connection, _again]):
+        assert house.prove(Told(connection)).unit == "a.service"
+        first.kill()
+        first.wait(10)
     house.lives_in("b.service")
-    with caller(tmp_path) as (_, [other, _again]):
-        assert house.prove(Told(other)).unit == "b.service"
+    with caller(tmp_path) as (_, [connection, again]):
+        assert house.prove(Told(connection)).unit == "b.service"
+        house.lives_in("c.service")
+        assert house.prove(Told(again)).unit == "b.service"
 
 
 @pytest.mark.parametrize("uid", [0, 1001])
@@ -94,13 +101,15 @@ def test_a_process_that_has_ended_is_not_vouched_for_on_any_of_its_connections(
             assert (told.unit, told.slices, told.container) == Lodging()
 
 
-def test_a_look_at_a_process_that_had_ended_helps_nobody(house: House, tmp_path: Path):
-    """Then it was of who has the pid now; it is remembered under the number of the dead, which is nobody's ever after."""
-    with caller(tmp_path) as (calling, [first, second]):
+def test_a_look_at_a_process_that_had_ended_is_not_kept(house: House, tmp_path: Path):
+    """It was a look at who has the pid now."""
+    with caller(tmp_path) as (calling, connections):
         calling.kill()
         calling.wait(10)
-        assert house.prove(Told(first)).unit is None
-        assert house.prove(Told(second)).unit is None
+        before = open_files()
+        for connection in connections:
+            assert house.prove(Told(connection)).unit is None
+        assert open_files() == before
 
 
 def test_uid_and_groups_are_of_the_connection_and_who_differs_in_them_is_another_caller(
@@ -110,10 +119,10 @@ def test_uid_and_groups_are_of_the_connection_and_who_differs_in_them_is_another
     plain, grouped, root = Told(ours), Told(ours, 1001, (5, 6)), Told(ours, 0)
     for _ in range(2):
         told = [house.prove(connection) for connection in (plain, grouped, root)]
-        assert [(one.uid, one.groups) for one in told] == [
-            (1001, frozenset()),
-            (1001, frozenset({5, 6})),
-            (0, frozenset()),
+        assert [(one.uid, one.gid, one.groups) for one in told] == [
+            (1001, 1001, frozenset()),
+            (1001, 1001, frozenset({5, 6})),
+            (0, 0, frozenset()),
         ]
         assert [one.unit for one in told] == ["a.service"] * 3
 
@@ -140,105 +149,58 @@ def test_the_same_caller_on_another_connection_is_the_same_object(house: House, 
         assert told[0] is told[1] is told[2]
 
 
-@pytest.mark.parametrize("kernel", ["anonymous", "32 bits", "without SO_PEERPIDFD"])
-def test_where_processes_have_no_lasting_number_nothing_is_remembered(
-    house: House, ours: socket.socket, kernel: str
-):
-    if kernel == "32 bits":
-        house.recent = Recent(house.clock.now, has_64_bits=False)
-    connection: Connection = {
-        "anonymous": Told(Anonymous()),
-        "32 bits": Told(ours),
-        "without SO_PEERPIDFD": Told(Old(ours)),
-    }[kernel]
+def test_where_the_kernel_gives_no_pidfd_nothing_is_remembered(house: House, ours: socket.socket):
+    before = open_files()
     for unit in ("a.service", "b.service"):
         house.lives_in(unit)
-        assert house.prove(connection).unit == unit
-    assert not house.recent._seen
+        assert house.prove(Told(Old(ours))).unit == unit
+    assert open_files() == before
 
 
-def test_the_pidfd_of_an_older_kernel_is_taken_for_one_of_those_it_is(house: House):
-    """All of them are the kernel's one anonymous inode, whatever they are used for."""
-    anonymous = os.eventfd(0)
-    looks: list[Seen] = []
-
-    def look() -> Seen:
-        looks.append(Seen())
-        return looks[-1]
-
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ESRCH, errno.EINVAL])
+def test_where_it_cannot_give_one_nobody_is_vouched_for_and_nothing_remembered(
+    house: House, ours: socket.socket, number: int
+):
+    before = open_files()
     for _ in range(2):
-        house.recent.seen(anonymous, 0, look)
-    os.close(anonymous)
-    assert len(looks) == 2
+        assert house.prove(Told(Old(ours, number))).unit is None
+    assert open_files() == before
 
 
-def test_only_so_many_processes_are_remembered_and_the_longest_known_goes_first(house: House):
-    """A shell that starts one process after another must not fill the memory. Files with numbers stand for pidfds."""
-    first, *others = (os.memfd_create("process") for _ in range(3))
+def test_what_is_forgotten_is_closed_and_a_look_that_fails_leaves_nothing_open(
+    house: House, ours: socket.socket
+):
+    def broken(*_: object) -> Seen:
+        raise ValueError
 
-    def is_known(pidfd: int) -> bool:
-        fresh = Seen(at=Lodging("fresh"))
-        return house.recent.seen(pidfd, 1001, lambda: fresh) is not fresh
-
-    def meet(many: int) -> None:
-        for _ in range(many):
-            pidfd = os.memfd_create("process")
-            house.recent.seen(pidfd, 1001, Seen)
-            os.close(pidfd)
-
-    for pidfd in (first, *others):
-        house.recent.seen(pidfd, 1001, Seen)
-    meet(recent.MOST - 3)
-    assert all(map(is_known, (first, *others)))
-    meet(1)
-    assert all(map(is_known, others))
-    assert not is_known(first)  # and so another one has gone for it
-    assert len(house.recent._seen) == recent.MOST
-    for pidfd in (first, *others):
-        os.close(pidfd)
-
-
-def test_one_descriptor_is_held_however_many_processes_there_are_and_none_at_the_end(house: House):
     before = len(open_files())
-    for _ in range(20):
-        pidfd = os.memfd_create("process")
-        house.recent.seen(pidfd, 1001, Seen)
-        os.close(pidfd)
+    for _ in range(5):
+        house.prove(Told(ours))
         assert len(open_files()) == before + 1
-    house.recent.close()
-    house.recent.close()
+        house.clock.at += 1
+    with pytest.raises(ValueError):  # noqa: PT011 - ours
+        process.seen(ours, PID, 1001, house.root, broken, house.recent)
     assert len(open_files()) == before
 
 
-def test_where_descriptors_run_out_a_caller_is_proven_all_the_same(
-    house: House, ours: socket.socket, monkeypatch: pytest.MonkeyPatch
-):
-    def refuse(_: int) -> int:
-        raise OSError(errno.EMFILE, "too many open files")
-
-    monkeypatch.setattr(os, "dup", refuse)
-    for _ in range(2):
-        assert house.prove(Told(ours)).unit == "a.service"
-        house.clock.at += 1
-
-
-MOVES = st.tuples(st.integers(0, 2), st.integers(0, 3), st.sampled_from([0.0, 0.3, 0.5, 1.0]))
-
-
-@given(st.lists(MOVES, max_size=40))
-def test_whatever_happens_a_process_is_told_to_be_where_it_was_within_the_last_second(moves):
-    """Each step moves one process to a unit, lets time pass and asks where it is; files stand for the pidfds."""
-    clock = FakeClock()
-    memory = Recent(clock.now)
-    pidfds = [os.memfd_create("process") for _ in range(3)]
-    was_in: list[list[tuple[float, Lodging]]] = [[(clock.at, Lodging("0"))] for _ in pidfds]
-    for which, unit, passed in moves:
-        history = was_in[which]
-        history.append((clock.at, Lodging(str(unit))))
-        clock.at += passed
-        told = memory.seen(pidfds[which], 1001, partial(Seen, at=history[-1][1])).at
-        left = [*(since for since, _ in history[1:]), clock.at + 1]
-        assert told in {at for (_, at), end in zip(history, left, strict=True) if end > clock.at - 1}
-    for pidfd in pidfds:
-        os.close(pidfd)
-    memory.close()
+def test_64_processes_are_remembered_and_the_longest_known_goes_first(house: House):
+    """A shell that starts one process after another must not fill the memory, nor take all descriptors."""
+    before = len(open_files())
+    for pid in range(1, recent.MOST + 1):
+        remember(house, pid)
+        assert len(open_files()) == before + pid
+    house.clock.at += 0.5
+    remember(house, 1)  # looked at anew, so 2 is the one longest known
+    assert len(open_files()) == before + recent.MOST == before + 64
+    for pid in (1001, 1002):
+        remember(house, pid)
+        assert len(open_files()) == before + recent.MOST
+    assert [pid for pid in range(1, 1100) if house.recent.recall(pid, 1001) is None] == [
+        2,
+        3,
+        *range(65, 1001),
+        *range(1003, 1100),
+    ]
+    house.recent.close()
+    house.recent.close()
+    assert len(open_files()) == before
