@@ -67,14 +67,12 @@ class Allowed:
         """Forget what was allowed of this identity; an observer of all leases."""
         del before, now
         self.changes += 1
-        for each in list(self._whose.get(after.identity, ())):
-            self._drop(each)
+        self._drop_all(list(self._whose.get(after.identity, ())))
 
     def rules_changed(self) -> None:
         """Forget all: who may do what, or which identities there are, is not what it was."""
         self.changes += 1
-        for each in list(self._all):
-            self._drop(each)
+        self._drop_all(list(self._all))
 
     def tell(self) -> None:
         """Tell what was handed out since this was last asked for."""
@@ -82,9 +80,16 @@ class Allowed:
         for each in self._all:
             each.tell(self._meter, self._auditor, now)
 
+    def _drop_all(self, them: list[Remembered]) -> None:
+        # First of all: a defect in what is told below must leave no token that may be given.
+        for each in them:
+            each.forget()
+        for each in them:
+            self._drop(each)
+
     def _drop(self, it: Remembered) -> None:
-        it.tell(self._meter, self._auditor, self._clock.now())
         it.forget()
+        it.tell(self._meter, self._auditor, self._clock.now())
         evidence, request = self._all.pop(it)
         del self._answers[evidence][request]
         if not self._answers[evidence]:

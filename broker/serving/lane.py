@@ -32,7 +32,8 @@ from broker.serving.seat import NOW, Seat, named, narrow, what_came
 _log = structlog.get_logger()
 
 # So many connections have their turn before anything else has, so many times: to come back by way of the loop costs as
-# much as two answers.
+# much as two answers. Once some went to the library, where each costs as much as ten, all else has its turn: who floods with
+# what is not known here would keep everybody waiting.
 _MANY = 32
 _ROUNDS = 4
 SWEEP_SECONDS = 1.0
@@ -66,6 +67,7 @@ class Lane:
         self._epoll = select.epoll()
         self._seats: dict[int, Seat] = {}  # by descriptor
         self._heard: list[tuple[Seat, bytes]] = []  # and not answered yet, in this turn of the loop
+        self._handed = 0  # to the library, so far
         self._late: set[asyncio.Task[None]] = set()
         self._sweeping: asyncio.TimerHandle | None = None
         self.closed = False
@@ -122,12 +124,12 @@ class Lane:
                     self._hear(seat)
                 else:
                     door = more
-            self._answer_all()
+            cheap = self._answer_all()
             # Only now: who has asked is not closed for a newcomer, nor its descriptor taken for another's.
             if door:
                 more = self._accept()
-                self._answer_all()
-            if len(events) <= (not more):
+                cheap = self._answer_all() and cheap
+            if not cheap or len(events) <= (not more):
                 return
 
     def _hear(self, seat: Seat) -> None:
@@ -140,9 +142,13 @@ class Lane:
                 narrow(seat.link)
             self._heard.append((seat, came))
 
-    def _answer_all(self) -> None:
-        """Those of one round, one right after the other: to wake one who has slept costs more than to answer."""
+    def _answer_all(self) -> bool:
+        """Those of one round, one right after the other: to wake one who has slept costs more than to answer.
+
+        False: some went to the library.
+        """
         heard, self._heard = self._heard, []
+        handed = self._handed
         for seat, came in heard:
             if seat.link.fileno() not in self._seats:  # it was closed to make room
                 continue
@@ -153,6 +159,7 @@ class Lane:
                 _log.exception("connection_defect")
                 if seat.link.fileno() in self._seats:
                     self._close(seat)
+        return self._handed == handed
 
     def _answer(self, seat: Seat, data: bytes) -> None:
         found = seat.answers.get(data)
@@ -164,6 +171,7 @@ class Lane:
             if found is None or (now >= found.until and not found.renew(now)):
                 self._rise(seat)
                 self._crowd.leave(seat)
+                self._handed += 1
                 self._hand_over(seat, data)
                 return
         found.times += 1
