@@ -40,6 +40,7 @@ class Roster:
         return self
 
     async def __aexit__(self, *error: object) -> None:
+        await self.keyring.aclose()  # a tick that is under way must not come to keepers that have ended
         await asyncio.gather(*(stack.aclose() for stack in self._stacks.values()))
 
     async def add(self, settings: Settings, found: Places, secrets: Found) -> None:
