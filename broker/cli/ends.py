@@ -52,6 +52,15 @@ def told(command: Callable[[], None]) -> None:
         _end_unforeseen(error)
 
 
+def put(line: str) -> None:
+    """Print it, flushed, so that a full disk is an error here and not at the interpreter's end, as is a stdout that is closed."""
+    if sys.stdout is None:
+        import errno  # noqa: PLC0415  (for this alone)
+
+        raise OSError(errno.EBADF, "stdout is closed")
+    print(line, flush=True)
+
+
 def leave() -> NoReturn:
     """Exit with 0 at once: what was printed is flushed, and taking an interpreter apart takes longer than to ask a broker."""
     os._exit(0)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 
-from broker.cli.ends import WrongUsage
+from broker.cli.ends import WrongUsage, put
 from broker.client import fetch
 from broker.client.failures import Unreachable
 
@@ -29,13 +29,15 @@ _MEANING = {
 def reject(identity: str | None = None) -> None:
     """Report that the token on stdin is refused, and print what came of it. Raises ClientError, WrongUsage."""
     told = fetch.reject(os.environ, identity, _digest())
-    print(_sentence(told), flush=True)
+    put(_sentence(told))
     if told["outcome"] not in _MEANING:
         sys.exit(1)
 
 
 def _digest() -> str:
     """The SHA-256 of the token on stdin, without one trailing newline."""
+    if sys.stdin is None:
+        raise _wrong("stdin is closed; pipe the token that is refused into this command")
     if sys.stdin.isatty():
         raise _wrong('the token is read from stdin, not typed; pipe it: printf %s "$TOKEN" | broker reject')
     token = sys.stdin.buffer.read(_LONGEST + 2).removesuffix(b"\n").removesuffix(b"\r")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
+from broker.cli.ends import put
 from broker.client import fetch
 
 TYPE_CHECKING = False
@@ -27,9 +28,9 @@ def token(
     if follow:
         _follow(identity, form, min_ttl, timeout)
     elif form == "json":
-        _print(_line(fetch.token(os.environ, identity, timeout, min_ttl), form))
+        put(_line(fetch.token(os.environ, identity, timeout, min_ttl), form))
     else:
-        _print(_shown(fetch.bare_token(os.environ, identity, timeout, min_ttl), form))
+        put(_shown(fetch.bare_token(os.environ, identity, timeout, min_ttl), form))
 
 
 def _follow(identity: str | None, form: str, min_ttl: float | None, timeout: float) -> None:
@@ -38,7 +39,7 @@ def _follow(identity: str | None, form: str, min_ttl: float | None, timeout: flo
 
     with until_ended():
         for answer in follow.tokens(os.environ, identity, timeout, min_ttl, _away):
-            _print(_line(answer, form))
+            put(_line(answer, form))
 
 
 def _away(reason: str) -> None:
@@ -64,8 +65,3 @@ def _shown(value: str, form: str) -> str:
             return f"export OS_TOKEN={shlex.quote(value)}"
         case _:
             return value
-
-
-def _print(line: str) -> None:
-    """Flushed, so that a full disk is an error here and not at the interpreter's end."""
-    print(line, flush=True)

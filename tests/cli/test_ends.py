@@ -78,6 +78,18 @@ async def test_a_token_that_cannot_be_written_is_an_error():
     assert (process.returncode, err) == (1, b"broker: No space left on device\n")
 
 
+async def test_a_stdout_that_is_closed_is_an_error(tmp_path: Path):
+    """`broker token >&-`, as of a script whose own stdout was closed: it must not seem to have worked."""
+    with scripted(tmp_path / "s", bare(b"t")):
+        process = await create_subprocess_exec(
+            *("sh", "-c", 'exec "$0" -m broker token >&-', sys.executable),
+            stderr=PIPE,
+            env=environment(at(tmp_path / "s")),
+        )
+        _, err = await process.communicate()
+    assert (process.returncode, err) == (1, b"broker: stdout is closed\n")
+
+
 async def test_a_reader_that_has_left_is_1_and_no_word(tmp_path: Path):
     """`broker token | true`."""
     read, write = os.pipe()

@@ -77,6 +77,18 @@ async def test_what_is_no_token_is_wrong_usage_and_is_not_repeated(tmp_path: Pat
     assert TOKEN.decode() not in ended.err
 
 
+async def test_a_stdin_that_is_closed_is_wrong_usage(tmp_path: Path):
+    process = await asyncio.create_subprocess_exec(
+        *("sh", "-c", 'exec "$0" -m broker reject shop <&-', sys.executable),
+        stderr=asyncio.subprocess.PIPE,
+        env=environment(at(tmp_path / "s")),
+    )
+    async with asyncio.timeout(30):
+        _, err = await process.communicate()
+    assert process.returncode == 2
+    assert b"stdin is closed; pipe the token" in err
+
+
 async def test_a_token_is_never_typed_nor_an_argument(tmp_path: Path):
     terminal, other = os.openpty()
     process = await asyncio.create_subprocess_exec(
