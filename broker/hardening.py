@@ -12,8 +12,10 @@ from broker.core.redaction import redacted
 from broker.identity.block import overwrite
 
 _PR_SET_DUMPABLE = 4
-# Far more than connections and IAM can use.
+# Far more than IAM and the usual number of connections can use.
 _FILES = 16384
+# So many stay free of connections, see `serving.crowd`.
+_KEPT_FREE = 2048
 
 
 def close_memory() -> None:
@@ -42,9 +44,10 @@ def close_environment() -> None:
     os.environ.update(hot)
 
 
-def allow_connections() -> None:
-    """Raise the soft limit on open files as far as it is of use: each connection is one, and a login's 1024 is soon reached."""
+def allow_connections(most: int) -> None:
+    """Raise the soft limit on open files as far as it is of use for so many connections: a login's 1024 is soon reached."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _FILES if hard == resource.RLIM_INFINITY else min(_FILES, hard)
+    wanted = max(_FILES, most + _KEPT_FREE)
+    wanted = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -21,7 +21,6 @@ def run(config: Path | None = None) -> None:
     close_environment()
     # Until the loop handles it, a reload asked for too early would end the process.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    allow_connections()
     _serve(config)
     _leave()
 
@@ -36,6 +35,7 @@ def _serve(config: Path | None) -> None:
         from broker.settings import load  # noqa: PLC0415
 
         settings = load(config, os.environ)
+    allow_connections(settings.serving.connections)
     logs.configure(settings.log.level, settings.log.format)
     strays.catch()
     asyncio.run(serve(settings, Sources(), lambda: load(config, os.environ)))

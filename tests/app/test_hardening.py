@@ -26,6 +26,19 @@ close_memory()
 print(libc.prctl(3, 0, 0, 0, 0), *resource.getrlimit(resource.RLIMIT_CORE))
 close_memory()
 """
+ALLOW = """
+import resource
+from broker.hardening import allow_connections
+resource.setrlimit(resource.RLIMIT_NOFILE, (256, 4096))
+for most in (64, 1_000_000):
+    allow_connections(most)
+    print(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+resource.setrlimit = lambda _, limits: print(*limits)
+for hard in (100_000, resource.RLIM_INFINITY):
+    resource.getrlimit = lambda _: (1024, hard)
+    allow_connections(4096)
+    allow_connections(40_000)
+"""
 HIDE = """
 import os
 from pathlib import Path
@@ -122,3 +135,10 @@ async def test_files_of_a_broker_are_its_own_whatever_umask_it_was_started_with(
         tmp_path / "run": 0o755,
         tmp_path / "run" / "made": 0o755,
     }
+
+
+def test_the_limit_on_open_files_leaves_room_for_the_connections_that_are_set():
+    """Rule: as far as the host allows; with the number that is set, so that more than the usual can be had."""
+    told = subprocess.run([sys.executable, "-c", ALLOW], capture_output=True, text=True, check=True).stdout
+    most = ["16384 100000", "42048 100000", "16384 -1", "42048 -1"]
+    assert told.splitlines() == ["4096", "4096", *most]
