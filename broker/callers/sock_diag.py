@@ -32,6 +32,9 @@ _ERROR = struct.Struct("=i")
 # The header; family, protocol, states of a dump; source port, destination port, both addresses, interface, cookie.
 _QUESTION = struct.Struct("=IHHII BBxxI 2s2s16s16sI8s")
 _ANSWER = struct.Struct("=BBxx2s2s16s16s24xII")  # family, state, the ends, (interface to queues), uid, inode
+# The header's length and type; then as above, with the ends in one piece, as they stand in the question too.
+_GLANCE = struct.Struct("=IH10x BBxx36s24xII")
+_FAMILY_ASKED, _ENDS_ASKED = 16, slice(24, 60)
 
 _MESSAGE_BYTES = 4096
 # Left-overs of questions that failed; there is at most one answer to each.
@@ -144,6 +147,16 @@ def parse(message: bytes) -> Answer | None:
     return Answer(state, *ends, uid, inode)
 
 
+def exactly(message: bytes, asked: bytes) -> tuple[int, int, int] | None:
+    """State, uid and inode of the very socket that was asked for; None: `parse` it, which costs more."""
+    if len(message) < _GLANCE.size:
+        return None
+    length, kind, family, state, ends, uid, inode = _GLANCE.unpack_from(message)
+    if kind != _SOCK_DIAG_BY_FAMILY or not _GLANCE.size <= length <= len(message):
+        return None
+    return (state, uid, inode) if family == asked[_FAMILY_ASKED] and ends == asked[_ENDS_ASKED] else None
+
+
 class SockDiag:
     """The kernel, by one netlink socket in the network namespace in which the first question is asked."""
 
@@ -155,11 +168,14 @@ class SockDiag:
     def find(self, own: End, other: End) -> Answer | None:
         """What the kernel says to one exact question, None for "no such socket". Raises OSError if it cannot be asked."""
         try:
-            message = self._ask(own, other)
+            asked, message = self._ask(own, other)
         except OSError:
             # ENOBUFS and the like leave the socket with answers lost; a new one starts clean.
             self.close()
-            message = self._ask(own, other)
+            asked, message = self._ask(own, other)
+        if (exact := exactly(message, asked)) is not None:
+            state, uid, inode = exact
+            return Answer(state, own, other, uid, inode)
         number = refusal(message)
         if number not in {0, errno.ENOENT}:
             raise OSError(number, os.strerror(number))
@@ -170,15 +186,17 @@ class SockDiag:
             self._socket.close()
             self._socket = None
 
-    def _ask(self, own: End, other: End) -> bytes:
+    def _ask(self, own: End, other: End) -> tuple[bytes, bytes]:
+        """The question and what the kernel says to it."""
         kernel = self._socket or self._open()
         self._sequence = (self._sequence + 1) & 0xFFFFFFFF
-        kernel.send(question(own, other, self._sequence, self._port))
+        asked = question(own, other, self._sequence, self._port)
+        kernel.send(asked)
         for _ in range(_MOST_STALE):
             message, sender = kernel.recvfrom(_MESSAGE_BYTES)
             # The sender's port id is 0 for the kernel alone: nobody else may answer in its name.
             if sender[0] == 0 and answers(message, self._sequence, self._port):
-                return message
+                return asked, message
         raise OSError(errno.EPROTO, "the kernel does not answer what was asked")
 
     def _open(self) -> socket.socket:

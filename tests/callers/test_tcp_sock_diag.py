@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from broker.callers import sock_diag
 from broker.callers.sock_diag import Answer, End, end_of
-from tests.callers.diag_messages import GOOD, LOCALHOST, MAPPED, SAID, answer, error
+from tests.callers.diag_messages import GOOD, LOCALHOST, MAPPED, MAPPED_OURS, SAID, answer, error
 
 SIX = End(bytes(15) + b"\x01", 40_000)
 
@@ -105,6 +105,51 @@ def test_any_bytes_are_read_without_trouble(message: bytes):
 def test_damage_behind_the_header_never_breaks_the_reading(at: int, byte: bytes):
     found = sock_diag.parse(GOOD[:at] + byte + GOOD[at + 1 :])
     assert found is None or isinstance(found, Answer)
+
+
+ASKED = sock_diag.question(MAPPED, MAPPED_OURS, 5, 6)
+ASKED_6 = sock_diag.question(SIX, SIX._replace(port=9780), 5, 6)
+GOOD_6 = answer(socket.AF_INET6, SIX.address, SIX.address)
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"), [(ASKED, GOOD), (ASKED_6, GOOD_6), (ASKED, GOOD + b"attributes")]
+)
+def test_the_very_socket_is_known_at_a_glance(asked: bytes, message: bytes):
+    found = sock_diag.parse(message)
+    assert found
+    assert sock_diag.exactly(message, asked) == (found.state, found.uid, found.inode) == (1, 1234, 5678)
+
+
+@pytest.mark.parametrize("asked", [ASKED, ASKED_6])
+@pytest.mark.parametrize("at", [16, *range(20, 56)])
+def test_one_bit_of_family_or_ends_that_is_another_is_another_socket(asked: bytes, at: int):
+    message = bytearray(GOOD if asked is ASKED else GOOD_6)
+    assert sock_diag.exactly(bytes(message), asked)
+    message[at] ^= 1
+    assert sock_diag.exactly(bytes(message), asked) is None
+
+
+@given(st.binary(max_size=100), st.integers(0, 88), st.booleans())
+def test_a_glance_tells_what_a_reading_tells_or_nothing(damage: bytes, at: int, cut: bool):
+    message = GOOD[:at] + damage + (b"" if cut else GOOD[at + len(damage) :])
+    if (told := sock_diag.exactly(message, ASKED)) is not None:
+        state, uid, inode = told
+        assert sock_diag.parse(message) == Answer(state, MAPPED, MAPPED_OURS, uid, inode)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        *(GOOD[:size] for size in (0, 15, 16, 20, 87)),
+        *(answer(socket.AF_INET, LOCALHOST, LOCALHOST, length=length) for length in (87, 89)),
+        *(answer(socket.AF_INET, LOCALHOST, LOCALHOST, kind=kind) for kind in (2, 3)),
+        # The same 16 bytes are another address in the other family.
+        answer(socket.AF_INET6, LOCALHOST, LOCALHOST),
+    ],
+)
+def test_what_is_no_answer_is_none_at_a_glance(message: bytes):
+    assert sock_diag.exactly(message, ASKED) is None
 
 
 def test_an_answer_belongs_to_its_question():
