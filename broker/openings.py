@@ -14,7 +14,7 @@ from broker.callers import process, tcp, unix
 from broker.callers.listeners import tcp_listener, unix_listener
 from broker.callers.overflow import ambiguous_gid, ambiguous_uid
 from broker.callers.recent import Recent
-from broker.callers.sock_diag import SockDiag
+from broker.callers.sock_diag import SockDiag, end_of
 from broker.callers.tcp import TcpProver
 from broker.core.access import Workload
 from broker.serving.doorway import Doorway, Prove, Serve
@@ -67,18 +67,20 @@ def _tcp(listener: TcpListener, hosts: frozenset[str]) -> Iterator[Opened]:
         # Port 0 means any free one, so only the socket knows.
         label = str(replace(address, port=listening.getsockname()[1]))
         if Serve.TOKENS in serve:
-            yield Doorway(label, serve, loopback_gates(hosts), _proof(address.host, label, kernel)), listening
+            proof = _proof(address.host, label, kernel, listening)
+            yield Doorway(label, serve, loopback_gates(hosts), proof), listening
         else:
             # Probes and scrapers from anywhere: nothing secret has a route here, so nobody need be known.
             yield Doorway(label, serve, OPEN_GATES, _nobody), listening
 
 
-def _proof(host: str, label: str, kernel: SockDiag) -> Prove:
+def _proof(host: str, label: str, kernel: SockDiag, listening: socket.socket) -> Prove:
     """The proof of callers over TCP, if it works on this host; otherwise nobody is proven there, and the log says why."""
     prover = TcpProver(kernel, ambiguous_uid())
     if problem := prover.self_test(host):
         _log.error("tcp_serves_no_tokens", listener=label, detail=problem)
         return _nobody
+    ours = end_of(listening.getsockname())  # one loopback address: no other listener serves tokens
 
     # Over TCP a caller is its uid and nothing else, so all its connections hold one object.
     @lru_cache(maxsize=_MOST_USERS)
@@ -86,7 +88,7 @@ def _proof(host: str, label: str, kernel: SockDiag) -> Prove:
         return Workload(uid=uid, gid=None, pid=None, listener=label)
 
     def prove(connection: object) -> Workload | None:
-        uid = prover.prove(cast("tcp.Connection", connection))
+        uid = prover.prove(cast("tcp.Connection", connection), ours)
         return None if uid is None else workload(uid)
 
     return prove

@@ -54,10 +54,13 @@ class TcpProver:
         self._lookup = lookup
         self._ambiguous = ambiguous
 
-    def prove(self, connection: Connection) -> int | None:
-        """The uid of the proven caller, or None: then nobody is assumed."""
+    def prove(self, connection: Connection, ours: End | None = None) -> int | None:
+        """The uid of the proven caller, or None: then nobody is assumed.
+
+        `ours` is our end of all connections of a listener that is bound to one address; without it, it is asked for.
+        """
         try:
-            client, ours = end_of(connection.getpeername()), end_of(connection.getsockname())
+            client, ours = end_of(connection.getpeername()), ours or end_of(connection.getsockname())
             if client is None or ours is None:
                 return None
             uid = self.owner(client, ours)

@@ -70,6 +70,19 @@ def test_our_own_connection_is_ours(prover, listen: str, to: str):
         assert prover.prove(accepted) == ME
 
 
+@pytest.mark.parametrize(("listen", "to"), WAYS)
+def test_our_end_may_be_told_and_counts_only_if_it_is_ours(prover, listen: str, to: str):
+    """It goes into the question, so with a wrong one the kernel finds no such socket."""
+    with connected(listen, to) as (client, accepted):
+        _, ours = ends(accepted)
+        assert prover.prove(accepted, ours) == ME
+        assert prover.prove(accepted, ours._replace(port=ours.port ^ 1)) is None
+        assert prover.prove(accepted, end_of(client.getsockname())) is None
+        assert prover.prove(accepted, ELSEWHERE) is None
+        other = end_of(("127.9.9.9" if listen != "::1" else "::2", ours.port))
+        assert prover.prove(accepted, other) is None
+
+
 def test_a_client_bound_to_the_loopback_interface_is_found(prover):
     with listening("127.0.0.1") as listener, socket.socket() as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"lo\0")
