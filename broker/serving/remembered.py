@@ -95,7 +95,7 @@ class Remembered:
             self.times = 0
             meter.requested(it.caller.listener, it.route, 200, times)
             meter.served(it.identity, it.caller.listener, times)
-            life = it.held.span.deadline - now
+            life = max(0.0, it.held.span.deadline - now)  # the machine may have slept since
             auditor.handed(
                 self.caller or it.caller, it.identity, it.by, it.held.token.digest, life, now, times
             )

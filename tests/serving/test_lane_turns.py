@@ -84,3 +84,15 @@ async def test_a_defect_in_what_is_told_of_it_keeps_no_token(tmp_path: Path, mon
                     broker.regrant()
             assert (await one.ask()).status == 403
             assert (await two.ask(other)).status == 403
+
+
+async def test_what_is_told_late_tells_of_no_life_below_nothing(tmp_path: Path):
+    """Rule: of a token that was handed out just before the machine slept, the audit trail says 0 seconds, not minus a night."""
+    async with house(tmp_path, "default") as broker:
+        await broker.issued(life=100.0)
+        async with kept(broker) as one:
+            await one.ask()
+            broker.clock.at += 30_000.0
+            lives = [life for *_, life in broker.audit.hand_outs]
+            assert len(lives) == 2
+            assert min(lives) >= 0.0
