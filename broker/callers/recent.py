@@ -64,7 +64,7 @@ class Recent:
         """Remember what a look has shown that began then; the pidfd, of this very process, is ours from now on."""
         known = pid, uid == 0
         self._forget(known)
-        while len(self._kept) >= MOST:
+        while self._kept and (len(self._kept) >= MOST or next(iter(self._kept.values())).until <= since):
             self._forget(next(iter(self._kept)))
         self._kept[known] = _Kept(since + SECONDS, seen, watch(pidfd), pidfd)
 
