@@ -191,7 +191,7 @@ class _Tick:
             _log.info("woke", after_seconds=round(max(slept, late)))
             keyring.woke()
         keyring.tick()
-        self._desk.allowed.tell()
+        self._desk.allowed.tick()
         self._auditing.tick(now)
         self._client_secrets.tick(now)
 

@@ -10,6 +10,7 @@
 - All is bounded: MOST answers, to requests of at most LONGEST bytes. The oldest goes first.
 """
 
+import asyncio
 from typing import Final
 
 from aiohttp import web
@@ -22,6 +23,8 @@ from broker.serving.remembered import HandedOut, Remembered
 
 MOST = 4096
 LONGEST = 4096
+# Each takes some 6 microseconds to tell; all of them at once would keep everybody waiting for 25 ms.
+TOLD_AT_ONCE = 100
 
 Answers = dict[bytes, Remembered]
 NOTHING: Final[Answers] = {}
@@ -41,6 +44,8 @@ class Allowed:
         # In the order in which they came, each with where it is found.
         self._all: dict[Remembered, tuple[_Evidence, bytes]] = {}
         self._whose: dict[str, dict[Remembered, None]] = {}
+        self._untold: list[Remembered] = []  # that wait for their part of this tick
+        self._next: asyncio.Handle | None = None
 
     def of(self, caller: Workload | None) -> Answers:
         """What callers of this evidence may have, by their requests; to be looked at, and kept for a connection."""
@@ -75,9 +80,27 @@ class Allowed:
         self._drop_all(list(self._all))
 
     def tell(self) -> None:
-        """Tell what was handed out since this was last asked for."""
+        """Tell what was handed out since it was last told."""
+        self._untold = []
+        if self._next is not None:
+            self._next.cancel()
+        self._tell(list(self._all))
+
+    def tick(self) -> None:
+        """The same once a second, a few at a time: whoever asks for a token meanwhile does not wait for all of them."""
+        if not self._untold:
+            self._untold = [each for each in self._all if each.times]
+            self._go_on()
+
+    def _go_on(self) -> None:
+        now, self._untold = self._untold[:TOLD_AT_ONCE], self._untold[TOLD_AT_ONCE:]
+        self._tell(now)
+        if self._untold:
+            self._next = asyncio.get_running_loop().call_soon(self._go_on)
+
+    def _tell(self, them: list[Remembered]) -> None:
         now = self._clock.now()
-        for each in self._all:
+        for each in them:
             each.tell(self._meter, self._auditor, now)
 
     def _drop_all(self, them: list[Remembered]) -> None:

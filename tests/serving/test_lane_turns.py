@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from broker.serving import allowed
 from broker.serving.connection import Connection
-from tests.serving.house import House, house
+from tests.fakes.clock import settle
+from tests.serving.house import WAYS, House, house
 from tests.serving.kept import ASK, kept
 
 ROW = b"GET /livez HTTP/1.1\r\nHost: x\r\nX: %d\r\n\r\n"
@@ -96,3 +98,32 @@ async def test_what_is_told_late_tells_of_no_life_below_nothing(tmp_path: Path):
             lives = [life for *_, life in broker.audit.hand_outs]
             assert len(lives) == 2
             assert min(lives) >= 0.0
+
+
+async def test_a_tick_tells_of_many_a_few_at_a_time_and_of_all_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Rule: one who asks in 4,096 ways must not make all others wait for 25 ms each second."""
+    monkeypatch.setattr(allowed, "TOLD_AT_ONCE", 3)
+    rows = [b"GET /v1/token HTTP/1.1\r\nHost: x\r\nX: %d\r\n\r\n" % number for number in range(10)]
+    async with house(tmp_path, "default") as broker:
+        await broker.issued()
+        async with kept(broker, *rows) as one:
+            told = broker.desk.auditor.hand_outs  # type: ignore[attr-defined]  # it is the book of the house
+            before = len(told)
+            for row in rows:
+                await one.ask(row)
+            broker.desk.allowed.tick()
+            lane = WAYS.lane
+            assert len(told) - before == (3 if lane else 10)
+            broker.desk.allowed.tick()  # before the last one is over: it adds nothing
+            assert len(told) - before == (3 if lane else 10)
+            await settle()
+            assert len(told) - before == 10
+            for row in rows:
+                await one.ask(row)
+            broker.desk.allowed.tick()
+            broker.desk.allowed.tell()  # as at the end, when all must be told at once
+            assert len(told) - before == 20
+            await settle()
+            assert len(told) - before == 20
