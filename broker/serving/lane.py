@@ -129,7 +129,9 @@ class Lane:
             if door:
                 more = self._accept()
                 cheap = self._answer_all() and cheap
-            if not cheap or len(events) <= (not more):
+            # Who waits at the door is among the events even if no more are accepted in this turn.
+            at_the_door = 0 if more else 1
+            if not cheap or len(events) <= at_the_door:
                 return
 
     def _hear(self, seat: Seat) -> None:
