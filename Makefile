@@ -25,14 +25,14 @@ test: .venv/dev.stamp keystone ## every test that this machine can run, a real K
 	@$(BIN)/coverage report
 	@echo "Not among these: the attacks of a real browser; make e2e-browser runs them."
 
-# Whole brokers, processes, hostile bytes and simulated weeks: `make test` has them.
+# Whole brokers, processes, hostile bytes, simulated weeks, and the edge without its lane: `make test` has them.
 LONG := $(addprefix --ignore=tests/,app cli contracts fuzz sim test_whole_run.py)
 check: .venv/dev.stamp ## format, lint, types, architecture, and the tests that need no server: under a minute
 	@$(BIN)/ruff format --check --quiet
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
-	@$(BIN)/pytest -q -n auto -m "not keystone and not e2e and not browser" $(LONG) $(ARGS)
+	@$(BIN)/pytest -q -n auto -m "not keystone and not e2e and not browser and not no_lane" $(LONG) $(ARGS)
 
 e2e-browser: .venv/dev.stamp ## a real headless Chromium attacks a real broker, where there is one: half a minute
 	@$(BIN)/pytest -v --maxfail=5 -m browser tests/browser $(ARGS)

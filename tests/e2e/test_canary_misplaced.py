@@ -25,6 +25,7 @@ AT_ONCE = 4
 # Each call in a process of its own that has loaded everything already: a new interpreter each would take a minute.
 CHECKS = """
 import json, os, sys
+import broker.__main__ as command
 from broker.cli import check, main
 ended = []
 for folder, argv, own in json.load(sys.stdin):
@@ -34,7 +35,7 @@ for folder, argv, own in json.load(sys.stdin):
         os.environ.update(own)
         sys.argv[:] = argv
         try:
-            main.main()
+            command.main()
         except SystemExit as end:
             sys.stdout.flush(), sys.stderr.flush()
             os._exit(end.code)

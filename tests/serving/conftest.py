@@ -10,7 +10,11 @@ from tests.serving.house import WAYS
 __all__ = ["logging_as_it_was"]
 
 
-@pytest.fixture(params=[True, False], ids=["lane", "no lane"], autouse=True)
+WITH = pytest.param(True, id="lane")
+WITHOUT = pytest.param(False, id="no lane", marks=pytest.mark.no_lane)
+
+
+@pytest.fixture(params=[WITH, WITHOUT], autouse=True)
 def lane(request: pytest.FixtureRequest) -> Iterator[bool]:
     """Which of the two ways it is."""
     WAYS.lane = request.param
