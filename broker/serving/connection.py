@@ -123,6 +123,7 @@ class Connection(Punctual):
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
         """Every answer leaves here; what the library refuses before an application sees it, too."""
+        alone = self._alone  # what comes while this answer leaves is another request
         self._desk.crowd.rests(self)
         if isinstance(resp, web.HTTPException):
             refusal, resp = known(resp), answered(resp, NO_ROUTE)
@@ -135,7 +136,7 @@ class Connection(Punctual):
                 if self._erred or request.content.exception() is not None:
                     await self.linger()
                 elif not finished[1]:
-                    self._remember(resp)
+                    self._remember(resp, alone)
                 return finished
         except TimeoutError:
             self._abort()
@@ -149,11 +150,11 @@ class Connection(Punctual):
         else:
             _log.error("connection_defect", exc_info=error, said=str(args[0]) if args else None)
 
-    def _remember(self, response: web.StreamResponse) -> None:
+    def _remember(self, response: web.StreamResponse, request: bytes | None) -> None:
         it = response.get(HANDED_OUT)
-        if self._back is None or self._alone is None or it is None or it.caller is not self.caller:
+        if self._back is None or request is None or it is None or it.caller is not self.caller:
             return
-        if self._desk.allowed.remember(self._alone, it, response) and response.keep_alive:
+        if self._desk.allowed.remember(request, it, response) and response.keep_alive:
             # Two turns of the loop, until the library waits for the next request.
             self._loop.call_soon(self._loop.call_soon, self._go_back)
 

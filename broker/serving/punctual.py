@@ -125,7 +125,9 @@ class Punctual(web.RequestHandler):
         No half of a head ends like a head, so that most often it is plain. Else the last byte is parsed by itself.
         """
         before = self._whole
-        new = bool(data) and not (self._half or self._messages or self._request_in_progress)
+        # The library waits for it: one that was taken out of the row may not have begun to be handled.
+        waits = self._waiter is not None or self._request_count == 0
+        new = bool(data) and waits and not (self._half or self._messages)
         if not data or data.endswith(_END):
             self._parse(data)
             # Behind a full row the library holds back what may be anything; without data it goes on with that.

@@ -8,7 +8,7 @@ from tests.fuzz.standing import FORBIDDEN, TOKEN, Heard
 from tests.fuzz.wire import Answer, answers
 
 # The broker's deadlines: a request, a connection that is kept, a body, what follows a refusal; and a second of slack.
-UNHEARD = 11.0
+UNHEARD = 13.0
 KEPT = 75.0
 BODY = 22.0
 POLL = 31.0
