@@ -6,7 +6,7 @@
   it, and settings that are taken over. Then the full path judges anew. (A client's secret opens nothing that is here.)
 - What was judged before such a change is not remembered after it: its answer may have taken seconds to leave.
 - What was handed out is told to metrics and audit every second, before a scrape, and before it is forgotten: no caller
-  can have a token that is not in both.
+  can have a token that is not in both, unless the broker is killed within that second.
 - All is bounded: MOST answers, to requests of at most LONGEST bytes. The oldest goes first.
 """
 

@@ -24,7 +24,7 @@ from broker.serving.context import DESK, Desk
 from broker.serving.doorway import DOORWAY
 from broker.serving.problem import SERVER, STATUS, answered, known, response
 from broker.serving.punctual import ANSWER_SECONDS, Punctual
-from broker.serving.remembered import HANDED_OUT
+from broker.serving.remembered import HANDED_OUT, written
 from broker.serving.row import Rank, User
 from broker.serving.throttle import Peer
 from broker.serving.turned_away import NO_ROUTE, turned_away
@@ -136,7 +136,7 @@ class Connection(Punctual):
                 if self._erred or request.content.exception() is not None:
                     await self.linger()
                 elif not finished[1]:
-                    self._remember(resp, alone)
+                    self._remember(request, resp, alone)
                 return finished
         except TimeoutError:
             self._abort()
@@ -150,11 +150,11 @@ class Connection(Punctual):
         else:
             _log.error("connection_defect", exc_info=error, said=str(args[0]) if args else None)
 
-    def _remember(self, response: web.StreamResponse, request: bytes | None) -> None:
+    def _remember(self, request: web.BaseRequest, response: web.StreamResponse, alone: bytes | None) -> None:
         it = response.get(HANDED_OUT)
-        if self._back is None or request is None or it is None or it.caller is not self.caller:
+        if self._back is None or it is None or alone != written(request) or it.caller is not self.caller:
             return
-        if self._desk.allowed.remember(request, it, response) and response.keep_alive:
+        if self._desk.allowed.remember(alone, it, response) and response.keep_alive:
             # Two turns of the loop, until the library waits for the next request.
             self._loop.call_soon(self._loop.call_soon, self._go_back)
 

@@ -113,6 +113,13 @@ def plain(request: web.Request) -> bool:
     )
 
 
+def written(request: web.BaseRequest) -> bytes:
+    """The bytes of a request without a body, as all programs write one: so that none is remembered for another's answer."""
+    message = request._message  # noqa: SLF001  (the headers as they came are told nowhere else)
+    first = f"{message.method} {message.path} HTTP/1.1".encode(errors="surrogateescape")
+    return b"\r\n".join([first, *(name + b": " + value for name, value in message.raw_headers), b"", b""])
+
+
 def _head(response: web.StreamResponse) -> bytes:
     """What was sent before the body, with the names of what changes by the second in their places."""
     changing: dict[str, str] = {hdrs.CONTENT_LENGTH: "%(length)d", hdrs.DATE: "%(date)b"}

@@ -38,3 +38,24 @@ async def test_it_is_not_remembered_in_the_place_of_the_one_that_is_answered(
         writer.write(STATE)
         assert b'"token"' not in await reader.readuntil(b'"validation"')
         writer.close()
+
+
+async def test_other_bytes_than_those_of_the_request_are_never_remembered_with_its_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rule: even if they were mistaken for all that came, the request that was judged would have to read like them."""
+    usual = Punctual._feed
+
+    def mistaken(self: Punctual, data: bytes) -> None:
+        usual(self, data)
+        self._alone = STATE
+
+    monkeypatch.setattr(Punctual, "_feed", mistaken)
+    async with house(tmp_path, "default") as broker:
+        await broker.issued()
+        for request in (TOKEN, STATE, STATE):
+            reader, writer = await asyncio.open_unix_connection(broker.path)
+            writer.write(request)
+            end = b'"key_expires_at": null}' if request == TOKEN else b'"validation"'
+            assert (b'"token"' in await reader.readuntil(end)) is (request == TOKEN)
+            writer.close()
