@@ -71,7 +71,16 @@ def _in_time(heard: Heard, final: Sequence[Answer], stream: bytes) -> None:
 
 def _served(asked: Sequence[Asked], final: Sequence[Answer], door: str) -> None:
     """Who sends nothing but requests that can be read gets one answer to each, and what he has a right to."""
-    ended = next((index for index, answer in enumerate(final) if answer.status in {400, 413, 431}), None)
+    # What cannot be read on behind it, and what a gate refuses, ends the connection; a gate's answer says so.
+    ended = next(
+        (
+            index
+            for index, answer in enumerate(final)
+            if answer.status in {400, 413, 431}
+            or (answer.status == 403 and answer.fields.get("connection") == "close")
+        ),
+        None,
+    )
     if ended is not None:
         asked = asked[: ended + 1]
     assert len(final) >= len(asked), ("one was not answered", asked, final)
