@@ -111,7 +111,7 @@ async def running(
         )
         stack.push_async_callback(reloading.aclose)
         desk = Desk(
-            roster.keyring, roster.projects, policy, clock, Drain(), metrics, Refusals(),
+            roster.keyring, roster.members, policy, clock, Drain(), metrics, Refusals(),
             Crowd(places(settings.serving.connections), owner.is_, policy.reads_anything), auditing.auditor, allowed,
             client_secrets=roster.client_secrets,
         )  # fmt: skip

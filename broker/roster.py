@@ -13,6 +13,7 @@ from broker.identity.sources import Sources
 from broker.issuer.keystone import Endpoint, Keystone
 from broker.keeper.keeper import Keeper
 from broker.keeper.keyring import Keyring
+from broker.keeper.member import Member
 from broker.keeper.places import KeyPlace
 from broker.keeper.projects import Projects
 from broker.keeper.setting import Setting
@@ -29,7 +30,7 @@ class Roster:
     def __init__(self, setting: Setting, stores: Stores, metrics: Metrics) -> None:
         self.clock: Clock = setting.clock
         self.keyring = Keyring({}, setting.clock)
-        self.projects: dict[str, Projects] = {}
+        self.members: dict[str, Member] = {}
         self.client_secrets = ClientSecrets(setting.clock)
         self._setting = setting
         self._stores = stores
@@ -48,7 +49,7 @@ class Roster:
 
         `secrets` are their client secrets.
         """
-        made: dict[str, tuple[Keeper, Projects]] = {}
+        made: dict[str, Member] = {}
         try:
             for name, places in found.items():
                 made[name] = await self._make(settings, name, places)
@@ -56,25 +57,23 @@ class Roster:
             for name in made:
                 await self.end(name)
             raise
-        await asyncio.gather(*(keeper.restore() for keeper, _ in made.values()))
+        await asyncio.gather(*(member.keeper.restore() for member in made.values()))
         self.client_secrets.take_over(secrets)
-        for name, (keeper, lists) in made.items():
-            self.projects[name] = lists
-            self.keyring.add(name, keeper)
+        for name, member in made.items():
+            self.members[name] = member
+            self.keyring.add(name, member.keeper)
 
     def dismiss(self, name: str) -> None:
         """Nobody finds this identity any longer: who waits for its token is told that there is none."""
         keeper = self.keyring.take(name)
-        del self.projects[name]
+        del self.members[name]
         keeper.end(self.clock.now())
 
     async def end(self, name: str) -> None:
         """Close what an identity had that was dismissed, or never came to run."""
         await self._stacks.pop(name).aclose()
 
-    async def _make(
-        self, settings: Settings, name: str, places: tuple[KeyPlace, ...]
-    ) -> tuple[Keeper, Projects]:
+    async def _make(self, settings: Settings, name: str, places: tuple[KeyPlace, ...]) -> Member:
         iam = settings.iam_of(name)
         endpoint = Endpoint(iam.url, iam.ca_file, iam.timeout, iam.connect_timeout, iam.insecure)
         # One client an identity: a hanging IAM takes no connection away from another's (L12).
@@ -82,12 +81,11 @@ class Roster:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(issuer)
             keeper = Keeper(name, places, issuer, self._stores.of(name, iam.url), self._setting)
-            stack.push_async_callback(keeper.aclose)
-            lists = Projects(keeper, issuer, self.clock)
-            stack.push_async_callback(lists.aclose)
+            member = Member(keeper, Projects(keeper, issuer, self.clock))
+            stack.push_async_callback(member.aclose)
             stack.push_async_callback(self.client_secrets.drop, name)
             self._stacks[name] = stack.pop_all()
-        return keeper, lists
+        return member
 
 
 def places_of(

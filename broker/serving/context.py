@@ -10,7 +10,7 @@ from broker.core.access import Verdict, Workload
 from broker.core.ports import Clock
 from broker.core.secret import Secret
 from broker.keeper.keyring import Keyring
-from broker.keeper.projects import Projects
+from broker.keeper.member import Member
 from broker.serving.allowed import Allowed
 from broker.serving.books import Auditor, Meter, Witness
 from broker.serving.crowd import Crowd
@@ -47,7 +47,7 @@ class Desk:
     """The broker as its handlers know it."""
 
     keyring: Keyring
-    projects: Mapping[str, Projects]
+    members: Mapping[str, Member]
     policy: Policy
     clock: Clock
     drain: Drain

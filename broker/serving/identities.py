@@ -45,7 +45,7 @@ async def projects(request: web.Request) -> web.Response:
     """`GET /v1/identities/{name}/projects`: the user's projects as Keystone gives them, at most a minute old."""
     desk, name = request.app[DESK], permit(request).identity
     keeper = desk.keyring[name]
-    rows = await desk.projects[name].rows(_until(request))
+    rows = await desk.members[name].projects.rows(_until(request))
     still(request, keeper)
     return _json({"projects": rows})
 

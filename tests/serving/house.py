@@ -19,6 +19,7 @@ from broker.core.model import AccessKey
 from broker.core.secret import Secret
 from broker.keeper.keeper import Keeper
 from broker.keeper.keyring import Keyring
+from broker.keeper.member import Member
 from broker.keeper.places import KeyPlace
 from broker.keeper.projects import Projects
 from broker.keeper.setting import Allowance, Observer, Setting, Validation
@@ -257,15 +258,15 @@ async def house(
         )
         for name in names
     }
-    lists = {name: Projects(keepers[name], issuers[name], clock) for name in names}
+    members = {name: Member(keepers[name], Projects(keepers[name], issuers[name], clock)) for name in names}
     keyring, path, may = Keyring(keepers, clock), folder / "s", policy or Readable(*names)
     crowd = crowd or Crowd(4096, lambda _: False, may.reads_anything)
-    desk = Desk(keyring, lists, may, clock, Drain(), books, books, crowd, audit, allowed)
+    desk = Desk(keyring, members, may, clock, Drain(), books, books, crowd, audit, allowed)
     async with AsyncExitStack() as stack:
         listening: socket.socket = stack.enter_context(unix_listener(path, 0o666))
         stack.push_async_callback(keyring.aclose)
-        for projects in lists.values():
-            stack.push_async_callback(projects.aclose)
+        for member in members.values():
+            stack.push_async_callback(member.aclose)
         app = application(desk, Doorway(SOCKET, serve, UNIX_GATES, prove))
         await stack.enter_async_context(serving(app, listening, lane=WAYS.lane))
         connector = aiohttp.UnixConnector(str(path), limit=0)

@@ -23,7 +23,7 @@ URL = "https://iam.example/identity/v3"
 BOOT = "11111111-2222-4333-8444-555555555555"
 NEXT_BOOT = "99999999-2222-4333-8444-555555555555"
 FIRST = KeyById("key-1", Secret("canary-secret-of-the-first"))
-SECOND = KeyByName("spare", "u1", Secret("canary-secret-of-the-second"))
+SECOND = KeyByName("spare", "user-of-key-1", Secret("canary-secret-of-the-second"))
 STRANGER = KeyById("key-1", Secret("another-secret"))
 KEYS = (FIRST, SECOND)
 TOKEN = "gAAAAAcanary-token"
@@ -34,7 +34,7 @@ WHOLE = Token(
     digest=Secret(TOKEN).sha256(),
     issued_at="2026-01-01T00:00:00.000000Z",
     expires_at="2026-01-01T12:00:00.000000Z",
-    user=Named("u1", "robot"),
+    user=Named("user-of-key-1", "robot"),
     project=Named("p1", "가게"),
     roles=(Named("r1", "member"), Named("r2", "reader")),
     key_expires_at="2026-02-01T00:00:00.000000",
@@ -46,7 +46,7 @@ WHOLE = Token(
 MEMORY = Memory(
     reply=Reply(WHOLE, lifetime=43200.0, sent_at=990.25, date=None),
     key="key-1",
-    evidence={"key-1": frozenset({"self", "projects"}), "u1/spare": frozenset()},
+    evidence={"key-1": frozenset({"self", "projects"}), "user-of-key-1/spare": frozenset()},
     rejected=("0" * 64, "1" * 64),
 )
 

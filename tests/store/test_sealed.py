@@ -52,7 +52,7 @@ async def test_the_file_gives_nothing_away(house):
         FIRST.secret.reveal(),
         SECOND.secret.reveal(),
         "key-1",
-        "u1",
+        "user-of-key-1",
         URL,
         MEMORY.rejected[0],
     ):
