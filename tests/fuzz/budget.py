@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 MINUTES = float(os.environ.get("KAKAOCLOUD_BROKER_FUZZ_MINUTES") or 0)
-# Of one round in `make fuzz`, after which the next one begins anew, as what was tried is remembered within it.
-_ROUND = 400
+# Of one round in `make fuzz`: what was tried is remembered within it, and a round that has begun is ended.
+_ROUND = 80
 _few = settings(suppress_health_check=list(HealthCheck))
 
 
