@@ -8,7 +8,7 @@ BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check e2e-browser fuzz format sim bench keystone lock clean
+.PHONY: help demo test check e2e-browser e2e-tools fuzz format sim bench keystone lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -19,11 +19,11 @@ demo: .venv/runtime.stamp ## an emulated IAM and a broker, a token over the sock
 test: .venv/dev.stamp keystone ## every test that this machine can run, a real Keystone included
 	@rm -f .cache/coverage*
 	@echo "Tests that measure, which need the machine to themselves:"
-	@$(BIN)/coverage run -m pytest -q -m "alone and not browser"
-	@$(BIN)/coverage run -m pytest -n 2 --dist worksteal -m "not browser and not alone" $(ARGS)
+	@$(BIN)/coverage run -m pytest -q -m "alone and not browser and not tools"
+	@$(BIN)/coverage run -m pytest -n 2 --dist worksteal -m "not browser and not tools and not alone" $(ARGS)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
-	@echo "Not among these: the attacks of a real browser; make e2e-browser runs them."
+	@echo "Not among these: the attacks of a real browser, and the real clients; make e2e-browser and make e2e-tools run them."
 
 # Whole brokers, processes, hostile bytes, simulated weeks, and the edge without its lane: `make test` has them.
 LONG := $(addprefix --ignore=tests/,app cli contracts fuzz sim test_whole_run.py)
@@ -32,10 +32,14 @@ check: .venv/dev.stamp ## format, lint, types, architecture, and the tests that 
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
-	@$(BIN)/pytest -q -n auto -m "not keystone and not e2e and not browser and not no_lane" $(LONG) $(ARGS)
+	@$(BIN)/pytest -q -n auto -m "not keystone and not e2e and not browser and not tools and not no_lane" $(LONG) $(ARGS)
 
 e2e-browser: .venv/dev.stamp ## a real headless Chromium attacks a real broker, where there is one: half a minute
 	@$(BIN)/pytest -v --maxfail=5 -m browser tests/browser $(ARGS)
+
+e2e-tools: .venv/dev.stamp keystone ## the OpenStack and AWS command lines and libraries, Go, and every recipe of docs/, against a real broker
+	@$(PYTHON) tests/venvs.py tools
+	@$(BIN)/pytest -v -m tools tests/tools $(ARGS)
 
 fuzz: .venv/dev.stamp ## ten minutes of hostile bytes and of requests made from the API's description; MINUTES=10
 	@KAKAOCLOUD_BROKER_FUZZ_MINUTES=$(MINUTES) nice $(BIN)/pytest -q -s tests/fuzz $(ARGS)
@@ -51,7 +55,7 @@ bench: .venv/runtime.stamp ## speed and size beside Go, nginx and others: ten mi
 	@$(BIN)/python -m bench.speed $(ARGS)
 
 keystone: ## install the real Keystone that the tests talk to, in a venv of its own
-	@$(PYTHON) tests/keystone/install.py
+	@$(PYTHON) tests/venvs.py keystone
 
 # Exact versions with hashes and no index address: the host's own configuration says where packages come from.
 lock: .venv/dev.stamp ## write the lock files anew from pyproject.toml
@@ -60,7 +64,7 @@ lock: .venv/dev.stamp ## write the lock files anew from pyproject.toml
 		test $$lock = dev && group="--group dev" || group=""; \
 		$(BIN)/uv pip compile pyproject.toml $$group --universal --python-version 3.11 --generate-hashes \
 			--no-header --no-annotate --quiet -o requirements/$$lock.lock; done
-	@for lock in build keystone; do \
+	@for lock in build keystone tools; do \
 		$(BIN)/uv pip compile requirements/$$lock.in --universal --python-version 3.11 --generate-hashes \
 			--no-header --no-annotate --quiet -o requirements/$$lock.lock; done
 

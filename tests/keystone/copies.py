@@ -13,7 +13,7 @@ import tempfile
 import threading
 from typing import BinaryIO
 
-from tests.keystone.install import PYTHON, ROOT
+from tests.venvs import KEYSTONE, ROOT
 
 DEADLINE = 60.0  # seconds; a start takes about one, the first four, and on a busy machine several times that
 TAIL = 20  # lines of a log that explain a failure
@@ -33,7 +33,7 @@ class Stem:
         self._channel.settimeout(DEADLINE)
         with theirs:
             self._process = subprocess.Popen(
-                [PYTHON, "-m", "tests.keystone.stem"],
+                [KEYSTONE.python, "-m", "tests.keystone.stem"],
                 cwd=ROOT,
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,

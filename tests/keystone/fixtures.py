@@ -13,10 +13,10 @@ from typing import Protocol
 import pytest
 
 from tests.keystone.copies import Stem
-from tests.keystone.install import is_current
 from tests.keystone.process import HALF_A_DAY, Keystone
 from tests.keystone.world import KeystoneWorld
 from tests.tls import ServerTls
+from tests.venvs import KEYSTONE
 
 SKIP_VARIABLE = "KAKAOCLOUD_BROKER_SKIP_KEYSTONE"
 
@@ -34,7 +34,7 @@ def keystone_stem() -> Iterator[Stem]:
     """What all Keystones of this run are copies of."""
     if os.environ.get(SKIP_VARIABLE) == "1":
         pytest.skip(f"{SKIP_VARIABLE}=1: tests against a real Keystone are left out on purpose")
-    if not is_current():
+    if not KEYSTONE.is_current():
         pytest.fail(
             f"the tests' Keystone is not installed, or not from today's lock: run `make keystone`, or set "
             f"{SKIP_VARIABLE}=1 to go without",
