@@ -9,7 +9,7 @@ from __future__ import annotations
 import _socket
 import os
 
-from broker.client.failures import BadAddress, Unreachable
+from broker.client.failures import Away, BadAddress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ Address = UnixAddress | TcpAddress
 
 
 def find(environ: Mapping[str, str], system_socket: str = SYSTEM_SOCKET) -> Address:
-    """Where the broker is. Raises Unreachable, or BadAddress where the user named no possible place."""
+    """Where the broker is. Raises Away, or BadAddress where the user named no possible place."""
     if named := environ.get(VARIABLE):
         return _named(named)
     usual = [system_socket]
@@ -74,9 +74,7 @@ def find(environ: Mapping[str, str], system_socket: str = SYSTEM_SOCKET) -> Addr
         if os.path.exists(path):  # noqa: PTH110  (the same; a folder that we may not enter has nothing for us)
             return UnixAddress(path, named=False)
     places = " or ".join(usual)
-    raise Unreachable(
-        f"no broker is running (there is no {places}); start it with `broker run`, or set {VARIABLE}"
-    )
+    raise Away(f"no broker is running (there is no {places}); start it with `broker run`, or set {VARIABLE}")
 
 
 def trusted_owners(path: str) -> frozenset[int]:
@@ -109,7 +107,7 @@ def _tcp(rest: str) -> TcpAddress:
     if more or "?" in authority or "#" in authority:
         raise _bad("it goes on after the port")
     host, port = _parts(authority)
-    if not _is_loopback(host):
+    if not is_loopback(host):
         raise _bad("its host is not this one")
     if not port:
         raise _bad("port 0 is none")
@@ -131,7 +129,7 @@ def _parts(authority: str) -> tuple[str, int]:
     return host.lower(), int(port)
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
     """Whether it is an address of loopback in full, as RFC 6890 and 4291 give them, or `localhost`."""
     if host == "localhost":
         return True

@@ -11,47 +11,71 @@ import sys
 import time
 
 from broker.client.address import UnixAddress, trusted_owners
-from broker.client.failures import Unreachable
-from broker.client.reply import BEGIN, LONGEST_HEAD, Answer, Head, no_broker
+from broker.client.failures import Away, Unreachable
+from broker.client.reply import Cut, Incoming
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Generator
+    from typing import TypeVar
+
     from broker.client.address import Address, TcpAddress
+    from broker.client.reply import Answer
+
+    T = TypeVar("T")
+    Steps = Generator["Question", Answer, T]
 
 # Between two tries at a socket whose queue is full, which the kernel does not wait for by itself.
-_QUEUE_PAUSE = 0.02
-_CHUNK = 65536
+QUEUE_PAUSE = 0.02
+CHUNK = 65536
 # struct ucred: pid, uid and gid, of four bytes each.
 _UCRED, _UID = 12, slice(4, 8)
 
 
-class _Cut(Exception):
-    """The server closed the connection before its answer was whole."""
+class Question:
+    """One request, `after` seconds from now: a GET, or a POST of `body`; answered within `timeout` seconds."""
+
+    __slots__ = ("after", "body", "headers", "target", "timeout")
+
+    def __init__(
+        self, target: str, headers: dict[str, str], timeout: float, *, body: object = None, after: float = 0.0
+    ) -> None:
+        self.target = target
+        self.headers = headers
+        self.timeout = timeout
+        self.body = body
+        self.after = after
 
 
 def get(place: Address, target: str, headers: dict[str, str], timeout: float) -> Answer:
     """The broker's answer within `timeout` seconds in all. Raises Unreachable with the remedy."""
-    return _asked(place, _request(place, "GET", target, headers), timeout)
+    return asked(place, request(place, target, headers), timeout)
 
 
 def post(place: Address, target: str, body: object, headers: dict[str, str], timeout: float) -> Answer:
     """The same for a request that sends `body` as JSON."""
-    import json  # noqa: PLC0415  (what only asks needs none)
-
-    text = json.dumps(body).encode()
-    told = {"Content-Type": "application/json", "Content-Length": str(len(text)), **headers}
-    return _asked(place, _request(place, "POST", target, told) + text, timeout)
+    return asked(place, request(place, target, headers, body), timeout)
 
 
-def _request(place: Address, method: str, target: str, headers: dict[str, str]) -> bytes:
-    """The head of a request. No part of it comes from elsewhere unread: a name is judged, a tag was printable ASCII."""
+def request(place: Address, target: str, headers: dict[str, str], body: object = None) -> bytes:
+    """A request: a GET, or a POST of `body` as JSON.
+
+    No part of its head comes from elsewhere unread: a name is judged, a tag was printable ASCII.
+    """
+    method, text = "GET", b""
+    if body is not None:
+        import json  # noqa: PLC0415  (what only asks needs none)
+
+        method, text = "POST", json.dumps(body).encode()
+        headers = {"Content-Type": "application/json", "Content-Length": str(len(text)), **headers}
     host = "localhost" if isinstance(place, UnixAddress) else place.authority
     fields = {"Host": host, "Metadata": "true", **headers}
-    lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {text}" for name, text in fields.items()), "", ""]
-    return "\r\n".join(lines).encode("ascii")
+    lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items()), "", ""]
+    return "\r\n".join(lines).encode("ascii") + text
 
 
-def _asked(place: Address, request: bytes, timeout: float) -> Answer:
+def asked(place: Address, request: bytes, timeout: float) -> Answer:
+    """What these bytes are answered with within `timeout` seconds in all. Raises Unreachable with the remedy."""
     until = time.monotonic() + timeout
     try:
         sock = _unix(place, until) if isinstance(place, UnixAddress) else _tcp(place, until)
@@ -61,17 +85,20 @@ def _asked(place: Address, request: bytes, timeout: float) -> Answer:
             return _answer(sock, until)
         finally:
             sock.close()
-    except TimeoutError:
-        raise Unreachable(f"the broker at {place} does not answer; see `broker status` and its log") from None
-    except PermissionError:
-        raise Unreachable(
-            f"you may not connect to {place}; ask for its mode or group to be changed"
-        ) from None
-    except (FileNotFoundError, ConnectionRefusedError):
-        raise Unreachable(f"no broker is running at {place}; start it with `broker run`") from None
-    except (OSError, _Cut) as error:
-        kind = "its answer is cut short" if isinstance(error, _Cut) else type(error).__name__
-        raise Unreachable(f"the broker at {place} broke off ({kind}); try again, and see its log") from None
+    except (OSError, Cut) as error:
+        raise unreachable(place, error) from None
+
+
+def unreachable(place: Address, error: OSError | Cut) -> Unreachable:
+    """What has ended a request, as a sentence with the remedy."""
+    if isinstance(error, TimeoutError):
+        return Unreachable(f"the broker at {place} does not answer; see `broker status` and its log")
+    if isinstance(error, PermissionError):
+        return Unreachable(f"you may not connect to {place}; ask for its mode or group to be changed")
+    if isinstance(error, FileNotFoundError | ConnectionRefusedError):
+        return Away(f"no broker is running at {place}; start it with `broker run`")
+    kind = "its answer is cut short" if isinstance(error, Cut) else type(error).__name__
+    return Away(f"the broker at {place} broke off ({kind}); try again, and see its log")
 
 
 def _hurry(sock: _socket.socket, until: float) -> None:
@@ -103,7 +130,7 @@ def _unix(place: UnixAddress, until: float) -> _socket.socket:
     try:
         _connect(sock, place.path, until)
         if not place.named:
-            _prove(sock, place)
+            prove(sock, place)
     except BaseException:
         sock.close()
         raise
@@ -116,12 +143,12 @@ def _connect(sock: _socket.socket, path: str, until: float) -> None:
         try:
             sock.connect(path)
         except BlockingIOError:  # many callers at once; a moment later there is room
-            time.sleep(_QUEUE_PAUSE)
+            time.sleep(QUEUE_PAUSE)
         else:
             return
 
 
-def _prove(sock: _socket.socket, place: UnixAddress) -> None:
+def prove(sock: _socket.socket, place: UnixAddress) -> None:
     """Raise Unreachable unless the server's user is one of those who may serve there."""
     told = sock.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, _UCRED)
     uid = int.from_bytes(told[_UID], sys.byteorder)
@@ -133,23 +160,9 @@ def _prove(sock: _socket.socket, place: UnixAddress) -> None:
 
 
 def _answer(sock: _socket.socket, until: float) -> Answer:
-    got = _more(sock, until)
-    while (end := got.find(b"\r\n\r\n")) < 0 and len(got) <= LONGEST_HEAD:
-        if not got.startswith(BEGIN[: len(got)]):
-            break
-        got += _more(sock, until)
-    if not 0 < end <= LONGEST_HEAD:
-        raise no_broker()
-    head = Head(got[:end])
-    body = bytearray(got[end + 4 :])
-    while len(body) < head.length:
-        body += _more(sock, until)
-    return Answer(head.status, bytes(body[: head.length]), head.etag, head.kind)
-
-
-def _more(sock: _socket.socket, until: float) -> bytes:
-    _hurry(sock, until)
-    got = sock.recv(_CHUNK)
-    if not got:
-        raise _Cut
-    return got
+    incoming = Incoming()
+    while True:
+        _hurry(sock, until)
+        answer = incoming.feed(sock.recv(CHUNK))
+        if answer is not None:
+            return answer

@@ -7,15 +7,22 @@ NOTHING_TO_SEE = (
 
 
 class ClientError(Exception):
-    """One plain sentence with the remedy."""
+    """One plain sentence with the remedy; where the broker has refused, with its `code` too (see docs/use.md)."""
 
     exit_code = 1
+    code: str | None = None
+    retry_after: float | None = None
+    """Seconds after which asking again makes sense, where the broker told."""
 
 
 class Unreachable(ClientError):
     """There is no broker to ask, or it has no usable token."""
 
     exit_code = 69
+
+
+class Away(Unreachable):
+    """Nobody serves there now: a broker that is being restarted comes back."""
 
 
 class BadAddress(Unreachable):

@@ -64,6 +64,41 @@ class Head:
         self.kind = fields.get("content-type", "").partition(";")[0].rstrip().lower()
 
 
+class Cut(Exception):
+    """The server closed the connection before its answer was whole."""
+
+
+class Incoming:
+    """An answer while its bytes come in, whoever waits for them: a thread or a task."""
+
+    __slots__ = ("_got", "_head")
+
+    def __init__(self) -> None:
+        self._got = bytearray()
+        self._head: Head | None = None
+
+    def feed(self, got: bytes) -> Answer | None:
+        """The answer once it is whole. Raises Unreachable when it is no broker's, Cut when `got` is its early end."""
+        if not got:
+            raise Cut
+        self._got += got
+        head = self._head = self._head or self._read_head()
+        if head is None or len(self._got) < head.length:
+            return None
+        return Answer(head.status, bytes(self._got[: head.length]), head.etag, head.kind)
+
+    def _read_head(self) -> Head | None:
+        """The head once it has come; what is left then is of the body."""
+        end = self._got.find(b"\r\n\r\n")
+        if end < 0 and len(self._got) <= LONGEST_HEAD and self._got.startswith(BEGIN[: len(self._got)]):
+            return None
+        if not 0 < end <= LONGEST_HEAD:
+            raise no_broker()
+        head = Head(bytes(self._got[:end]))
+        del self._got[: end + 4]
+        return head
+
+
 def no_broker() -> Unreachable:
     """That something else listens where a broker should."""
     return Unreachable("what listens there is no broker; is KAKAOCLOUD_BROKER_URL right?")
