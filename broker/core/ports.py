@@ -6,6 +6,7 @@ from typing import Protocol
 
 from broker.core.memory import Budgets, Memory
 from broker.core.model import AccessKey, KeyFacts, Reply, Row, Token, Validity
+from broker.core.s3 import S3Reply, Wish
 
 
 class Clock(Protocol):
@@ -61,6 +62,21 @@ class Issuer(Protocol):
 
     async def key_facts(self, token: Token) -> KeyFacts:
         """What IAM knows of the key that the token was issued with; needs `token.key_id`."""
+        ...
+
+
+class Exchange(Protocol):
+    """Object storage, as far as it trades tokens for credentials of its own."""
+
+    def has(self, region: str) -> bool:
+        """Whether it may be asked for in this region."""
+        ...
+
+    async def s3_keys(self, token: Token, wish: Wish) -> S3Reply:
+        """Trade a token for S3 credentials. Raises IamError and has its own deadline.
+
+        Fault.REJECTED is a word on the token or on what it may do, never on the access key.
+        """
         ...
 
 
