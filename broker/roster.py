@@ -9,6 +9,8 @@ from typing import Self
 from broker.client_secrets import ClientSecrets, Found
 from broker.core.errors import ConfigError, Problem
 from broker.core.ports import Clock
+from broker.core.s3 import Wish
+from broker.exchange.storage import ObjectStorage
 from broker.identity.sources import Sources
 from broker.issuer.keystone import Endpoint, Keystone
 from broker.keeper.keeper import Keeper
@@ -16,6 +18,7 @@ from broker.keeper.keyring import Keyring
 from broker.keeper.member import Member
 from broker.keeper.places import KeyPlace
 from broker.keeper.projects import Projects
+from broker.keeper.s3_credentials import S3Credentials
 from broker.keeper.setting import Setting
 from broker.observability.metrics import Metrics
 from broker.settings import Settings
@@ -78,14 +81,30 @@ class Roster:
         endpoint = Endpoint(iam.url, iam.ca_file, iam.timeout, iam.connect_timeout, iam.insecure)
         # One client an identity: a hanging IAM takes no connection away from another's (L12).
         issuer = Keystone(endpoint, self.clock, partial(self._metrics.asked, name))
+        storage, wish = _storage(settings, name, self.clock, self._metrics)
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(issuer)
+            if storage is not None:
+                await stack.enter_async_context(storage)
             keeper = Keeper(name, places, issuer, self._stores.of(name, iam.url), self._setting)
-            member = Member(keeper, Projects(keeper, issuer, self.clock))
+            s3 = S3Credentials(keeper, storage, self.clock, wish)
+            member = Member(keeper, Projects(keeper, issuer, self.clock), s3)
             stack.push_async_callback(member.aclose)
             stack.push_async_callback(self.client_secrets.drop, name)
             self._stacks[name] = stack.pop_all()
         return member
+
+
+def _storage(
+    settings: Settings, name: str, clock: Clock, metrics: Metrics
+) -> tuple[ObjectStorage | None, Wish]:
+    """Where an identity's tokens buy S3 credentials, if anywhere, and what they buy there as a rule."""
+    iam, s3, places = settings.iam_of(name), settings.s3, settings.storage_of(name)
+    wish = Wish(s3.region, int(s3.duration))
+    if places is None:
+        return None, wish
+    endpoint = places.endpoint(s3.ca_file, iam.timeout, iam.connect_timeout, insecure=iam.insecure)
+    return ObjectStorage(places, endpoint, clock, partial(metrics.asked, name)), wish
 
 
 def places_of(

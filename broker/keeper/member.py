@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from broker.keeper.keeper import Keeper
 from broker.keeper.projects import Projects
+from broker.keeper.s3_credentials import S3Credentials
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,8 +16,10 @@ class Member:
 
     keeper: Keeper
     projects: Projects
+    s3: S3Credentials
 
     async def aclose(self) -> None:
         """End what is under way and wait for its end."""
         await self.projects.aclose()
+        await self.s3.aclose()
         await self.keeper.aclose()

@@ -1,4 +1,4 @@
-"""The audit trail: a line for each token handed out and each refusal, which cannot be used to fill a disk.
+"""The audit trail: a line for each token or S3 credentials handed out and each refusal, which cannot be used to fill a disk.
 
 - The first of a kind is written at once. More of the same are counted, and come as one line when the minute is over: a
   caller that asks 10,000 times a second costs two lines in the first minute and one a minute after that. `aggregated`
@@ -13,7 +13,6 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from functools import partial
 from typing import Protocol
 
 from broker.core.access import Workload
@@ -39,14 +38,25 @@ class Audit:
         """`wall` is the wall clock, for the times in the lines."""
         self._outlet = outlet
         self._wall = wall
-        self._tokens = Tally(TOKENS_EVERY, partial(self._emit, "token"))
-        self._refusals = Tally(REFUSALS_EVERY, partial(self._emit, "refusal"))
+        self._tokens = Tally(TOKENS_EVERY, self._emit)
+        self._refusals = Tally(REFUSALS_EVERY, self._emit)
 
     def handed(
-        self, caller: Workload, identity: str, by: str, digest: str, life: float, now: float, times: int = 1
+        self,
+        caller: Workload,
+        identity: str,
+        by: str,
+        digest: str,
+        life: float,
+        now: float,
+        times: int = 1,
+        what: str = "token",
     ) -> None:
-        """A token was handed out, with `life` seconds left; `by` is the rule that allowed it, `digest` its SHA-256."""
-        kind = _kind(_ALLOWED, by, caller.listener, identity, caller, digest[:_DIGEST])
+        """A token was handed out, with `life` seconds left; `by` is the rule that allowed it, `digest` its SHA-256.
+
+        `what` names anything else that was handed out; `digest` is that of the token it was made with.
+        """
+        kind = _kind(_ALLOWED, by, caller.listener, identity, caller, digest[:_DIGEST], what)
         self._tokens.note(kind, Seen(times, self._wall(), caller.pid, int(life)), now)
 
     def refused(
@@ -66,13 +76,13 @@ class Audit:
         self._tokens.close()
         self._refusals.close()
 
-    def _emit(self, event: str, kind: Kind, count: Count) -> None:
+    def _emit(self, kind: Kind, count: Count) -> None:
         if count.last is None or count.since is None:
             return  # nothing was counted
         last = count.last
         fields: dict[str, Value] = {
             "time": moment(last.wall),
-            "event": event,
+            "event": kind.event,
             "uid": kind.uid,
             "gid": kind.gid,
             "pid": last.pid,
@@ -92,10 +102,16 @@ class Audit:
 
 
 def _kind(
-    decision: str, by: str, listener: str, identity: str | None, caller: Workload | None, digest: str | None = None
-) -> Kind:  # fmt: skip
+    decision: str,
+    by: str,
+    listener: str,
+    identity: str | None,
+    caller: Workload | None,
+    digest: str | None = None,
+    event: str = "refusal",
+) -> Kind:
     if caller is None:
-        return Kind(decision, by, listener, identity, digest=digest)
+        return Kind(decision, by, listener, identity, digest=digest, event=event)
     return Kind(
-        decision, by, listener, identity, caller.uid, caller.gid, caller.unit, caller.container, digest
+        decision, by, listener, identity, caller.uid, caller.gid, caller.unit, caller.container, digest, event
     )

@@ -28,6 +28,7 @@ class Kind(NamedTuple):
     unit: str | None = None
     container: str | None = None
     digest: str | None = None  # of the token, the start of its SHA-256 in hex
+    event: str = "token"  # a word of the code
 
 
 class Seen(NamedTuple):
@@ -67,7 +68,7 @@ class Tally:
         self._bucket: Bucket | None = None
         # In the order of their last lines: the first is the next to be due.
         self._kinds: dict[Kind, Count] = {}
-        self._others: dict[str, Count] = {}  # by decision: a word of the code
+        self._others: dict[tuple[str, str], Count] = {}  # by event and decision: words of the code
 
     def note(self, kind: Kind, seen: Seen, now: float) -> None:
         """Requests were judged."""
@@ -75,7 +76,8 @@ class Tally:
         if count is not None:
             count.add(seen)
         elif len(self._kinds) >= MOST_KINDS:
-            self._others.setdefault(kind.decision, Count(now)).add(Seen(seen.times, seen.wall))
+            others = self._others.setdefault((kind.event, kind.decision), Count(now))
+            others.add(Seen(seen.times, seen.wall))
         else:
             self._kinds[kind] = count = Count(now)
             count.add(seen)
@@ -91,18 +93,18 @@ class Tally:
             del self._kinds[kind]
             if count.times:
                 self._write(kind, count, now)
-        for decision, count in list(self._others.items()):
+        for words, count in list(self._others.items()):
             if now >= count.at + PAUSE:
-                del self._others[decision]
-                self._emit(_other(decision), count)
+                del self._others[words]
+                self._emit(_other(*words), count)
 
     def close(self) -> None:
         """Write all that waits, however much: there is no later line for it."""
         for kind, count in self._kinds.items():
             if count.times:
                 self._emit(kind, count)
-        for decision, count in self._others.items():
-            self._emit(_other(decision), count)
+        for words, count in self._others.items():
+            self._emit(_other(*words), count)
         self._kinds.clear()
         self._others.clear()
 
@@ -118,5 +120,5 @@ class Tally:
         return True
 
 
-def _other(decision: str) -> Kind:
-    return Kind(decision, by="others")
+def _other(event: str, decision: str) -> Kind:
+    return Kind(decision, by="others", event=event)

@@ -4,6 +4,8 @@ from typing import Protocol
 
 from broker.core.access import Workload
 
+S3 = "s3_credentials"  # what the audit calls such a hand-out
+
 
 class Meter(Protocol):
     """Who counts, see observability.metrics."""
@@ -25,7 +27,15 @@ class Auditor(Protocol):
     """Who records each hand-out and refusal, see observability.audit."""
 
     def handed(
-        self, caller: Workload, identity: str, by: str, digest: str, life: float, now: float, times: int = 1
+        self,
+        caller: Workload,
+        identity: str,
+        by: str,
+        digest: str,
+        life: float,
+        now: float,
+        times: int = 1,
+        what: str = "token",
     ) -> None: ...
     def refused(
         self,

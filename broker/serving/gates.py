@@ -8,6 +8,16 @@ Each gate looks at one thing and raises a Refusal. There are two kinds:
   resolve to us), and requests that a proxy or a server was tricked into passing on. On a Unix socket neither can arrive by
   itself, yet a proxy may stand before it, whose callers are not the one whom the kernel proves.
 
+`Metadata: true` says that whoever asks means us. AWS' SDKs cannot send it, so for S3 credentials a non-empty
+`Authorization` stands for it, on that path alone and beside all other gates. What that costs:
+
+- A page cannot send it: a script that sets it asks leave first (CORS), which nobody gives, and has an `Origin`. What a
+  browser adds by itself, from an address with a user in it or from what it remembers, is of the scheme Basic.
+- A server that was tricked into a request (SSRF) can more often be made to send it than a header of ours: an address like
+  `http://x:y@127.0.0.1/` is enough, which libraries make into Basic. So Basic is none. Who lets strangers choose the
+  whole header can send `Metadata` too.
+- Its value proves nothing and is not looked at; the kernel proves the caller, and grants decide.
+
 Which names we may be called by, and the header that says that we are meant, are asked over loopback TCP alone. A listener
 beyond loopback has nothing secret, and monitors that come under any name.
 """
@@ -35,6 +45,10 @@ _FORWARDED = frozenset({
     "forwarded", "forwarded-for", "via", "x-forwarded", "x-real-ip", "x-client-ip", "x-cluster-client-ip",
     "x-original-forwarded-for", "x-original-host", "true-client-ip", "cf-connecting-ip", "fastly-client-ip",
 })  # fmt: skip
+# AWS' SDKs can send no header of their own choice but this one, and only there.
+_AWS = "/v1/identities/{name}/s3-credentials"
+# What a URL's user and password, or a .netrc, become at the hand of many libraries.
+_BY_ITSELF = "basic"
 # What a person typed. No page is ours, so what calls itself of our origin is a page of whoever had our port before.
 _NO_PAGE = "none"
 _BODILESS = frozenset({hdrs.METH_GET, hdrs.METH_HEAD})
@@ -113,7 +127,17 @@ def metadata_header(request: web.Request) -> None:
     """The header that only who means us sends: a tricked server rarely lets others choose headers."""
     values = request.headers.getall("Metadata", [])
     if route_of(request) not in _OPEN and [value.strip(" \t").lower() for value in values] != ["true"]:
+        if not values and _is_for_aws(request):
+            return
         raise Refusal(Code.METADATA_HEADER_MISSING, "send the header `Metadata: true`")
+
+
+def _is_for_aws(request: web.Request) -> bool:
+    """Whether it asks for S3 credentials as AWS' SDKs do: with an `Authorization` of somebody's choice."""
+    told = [value.split() for value in request.headers.getall(hdrs.AUTHORIZATION, [])]
+    if route_of(request) != _AWS or len(told) != 1:
+        return False
+    return bool(told[0]) and told[0][0].lower() != _BY_ITSELF
 
 
 _FORM = (Gate("version", version), Gate("target", target), Gate("framing", framing))

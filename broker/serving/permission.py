@@ -12,6 +12,8 @@ from broker.core.access import NO_GRANT, Verdict, Workload
 from broker.core.errors import Code, Refusal
 from broker.core.model import Held
 from broker.keeper.keeper import Keeper
+from broker.keeper.s3_held import S3Held
+from broker.serving.books import S3
 from broker.serving.context import DESK
 from broker.serving.doorway import DOORWAY
 from broker.serving.passage import workload
@@ -60,3 +62,9 @@ def handed_out(request: web.Request, permit: Permit, held: Held, now: float) -> 
     desk.meter.served(permit.identity, request.app[DOORWAY].label)
     life = held.span.deadline - now
     desk.auditor.handed(permit.caller, permit.identity, permit.by, held.token.digest, life, now)
+
+
+def s3_handed_out(request: web.Request, permit: Permit, held: S3Held, now: float) -> None:
+    """S3 credentials leave with it; the audit names them by the token that they were made with."""
+    auditor, life = request.app[DESK].auditor, held.life.deadline - now
+    auditor.handed(permit.caller, permit.identity, permit.by, held.origin.digest, life, now, what=S3)

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BeforeValidator
 from pydantic_core import PydanticCustomError
 
 from broker.core import durations
+from broker.exchange.places import is_region
 from broker.identity.sources import is_source
 from broker.identity.trouble import unopened
 
@@ -201,6 +202,10 @@ FolderPath = Annotated[Path, BeforeValidator(absolute_folder)]
 AuditWord = Annotated[str, BeforeValidator(_audit)]
 Group = Annotated[
     str, _text(_group, "is no group of this host", "create the group, or give its name or number")
+]
+Region = Annotated[
+    str,
+    _text(is_region, "is not a region", "write it like kr-central-2: at most 63 of a-z, 0-9 and -"),
 ]
 SourceWords = Annotated[
     str,

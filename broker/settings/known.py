@@ -13,7 +13,7 @@ from broker.settings.draft import Draft, Path, dotted
 from broker.settings.grants import Grant
 from broker.settings.identities import Identity
 from broker.settings.listeners import TcpListener, UnixListener
-from broker.settings.tree import Cache, Iam, Log, Refresh, Serving, Settings, Validation
+from broker.settings.tree import S3, Cache, Iam, Log, Refresh, Serving, Settings, Validation
 
 _ROOMS: dict[str, tuple[type[BaseModel], ...]] = {
     "": (Settings,),
@@ -26,10 +26,11 @@ _ROOMS: dict[str, tuple[type[BaseModel], ...]] = {
     "cache": (Cache,),
     "log": (Log,),
     "serving": (Serving,),
+    "s3": (S3,),
 }
 # What the documentation promises and this version does not do yet.
 _LATER = {
-    "": {"files", "s3"},
+    "": {"files"},
 }
 
 _OF_MANY = {"", "listen", "identities", "grants"}  # a section's name and a field's are no path into them

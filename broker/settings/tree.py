@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from broker.core.access import Owner, Policy
 from broker.core.timing import USUAL
 from broker.core.watch import Method
+from broker.exchange.places import REGION, Places, places
 from broker.settings.grants import Grant
 from broker.settings.identities import Identity
 from broker.settings.kinds import (
@@ -18,6 +19,7 @@ from broker.settings.kinds import (
     FolderPath,
     Host,
     Name,
+    Region,
     Url,
     count,
     duration,
@@ -104,6 +106,18 @@ class Cache(Table):
         return self
 
 
+_Lives = Annotated[float, duration(60, 43_200)]  # here, because in the table its name is a field's
+
+
+class S3(Table):
+    """What object storage gives S3 credentials for tokens."""
+
+    region: Region = REGION  # the usual one
+    url: Url | None = None  # with a place for a region, `{region}`; None: KakaoCloud's own
+    ca_file: FilePath | None = None  # instead of the host's certificates
+    duration: _Lives = 1800.0  # seconds that credentials are to live
+
+
 class Settings(BaseSettings):
     """All settings of one broker."""
 
@@ -118,6 +132,7 @@ class Settings(BaseSettings):
     cache: Cache = Cache()
     log: Log = Log()
     serving: Serving = Serving()
+    s3: S3 = S3()
 
     @classmethod
     def settings_customise_sources(
@@ -136,6 +151,10 @@ class Settings(BaseSettings):
         identity = self.identities[name]
         own = {"url": identity.iam_url, "ca_file": identity.ca_file}
         return self.iam.model_copy(update={key: value for key, value in own.items() if value is not None})
+
+    def storage_of(self, name: str) -> Places | None:
+        """Where one identity's tokens may be traded for S3 credentials; None: nowhere."""
+        return places(self.s3.url, self.s3.region, self.iam_of(name).url)
 
     def policy(self, owner: Owner) -> Policy:
         """Who may do what, where the broker runs as this owner."""

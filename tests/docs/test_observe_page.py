@@ -11,7 +11,7 @@ PAGE = (ROOT / "docs/observe.md").read_text()
 # The emulator writes no log of the broker.
 SOURCES = [path for path in (ROOT / "broker").rglob("*.py") if "fakeiam" not in path.parts]
 # `tell` is what a level that depends is bound to.
-EVENT = re.compile(r"(?:\blog\.(?:debug|info|warning|error|exception)|(?<![.\w])tell)\(\s*\"([a-z_]+)\"")
+EVENT = re.compile(r"(?:\blog\.(?:debug|info|warning|error|exception)|(?<![.\w])tell)\(\s*\"([a-z0-9_]+)\"")
 
 
 def rows(heading: str) -> set[str]:

@@ -22,6 +22,7 @@ from broker.keeper.keyring import Keyring
 from broker.keeper.member import Member
 from broker.keeper.places import KeyPlace
 from broker.keeper.projects import Projects
+from broker.keeper.s3_credentials import S3Credentials
 from broker.keeper.setting import Allowance, Observer, Setting, Validation
 from broker.serving.allowed import Allowed
 from broker.serving.application import application
@@ -33,6 +34,7 @@ from broker.serving.gates import UNIX_GATES
 from broker.serving.site import serving
 from tests.core.builders import key
 from tests.fakes.clock import FakeClock, settle
+from tests.fakes.exchange import USUAL, FakeExchange
 from tests.fakes.issuer import FakeIssuer, FakeSource
 from tests.fakes.store import FakeStore
 
@@ -112,13 +114,23 @@ class AuditBook:
     """Implements the serving room's `Auditor`: keeps all that it is told."""
 
     hand_outs: list[tuple[Workload, str, str, str, float]] = field(default_factory=list)
+    what: list[str] = field(default_factory=list)  # each of them was
     refusals: list[tuple[Workload | None, str, str | None, str, str]] = field(default_factory=list)
 
     def handed(
-        self, caller: Workload, identity: str, by: str, digest: str, life: float, now: float, times: int = 1
+        self,
+        caller: Workload,
+        identity: str,
+        by: str,
+        digest: str,
+        life: float,
+        now: float,
+        times: int = 1,
+        what: str = "token",
     ) -> None:
         del now
         self.hand_outs += [(caller, identity, by, digest, life)] * times
+        self.what += [what] * times
 
     def refused(
         self,
@@ -151,6 +163,7 @@ class House:
     path: Path
     clock: FakeClock
     issuers: dict[str, FakeIssuer]
+    exchanges: dict[str, FakeExchange]
     sources: dict[str, list[FakeSource]]
     stores: dict[str, FakeStore]
     keyring: Keyring
@@ -258,7 +271,12 @@ async def house(
         )
         for name in names
     }
-    members = {name: Member(keepers[name], Projects(keepers[name], issuers[name], clock)) for name in names}
+    exchanges = {name: FakeExchange(clock) for name in names}
+    s3s = {name: S3Credentials(keepers[name], exchanges[name], clock, USUAL) for name in names}
+    members = {
+        name: Member(keepers[name], Projects(keepers[name], issuers[name], clock), s3s[name])
+        for name in names
+    }
     keyring, path, may = Keyring(keepers, clock), folder / "s", policy or Readable(*names)
     crowd = crowd or Crowd(4096, lambda _: False, may.reads_anything)
     desk = Desk(keyring, members, may, clock, Drain(), books, books, crowd, audit, allowed)
@@ -275,6 +293,7 @@ async def house(
             path,
             clock,
             issuers,
+            exchanges,
             sources,
             stores,
             keyring,

@@ -77,6 +77,7 @@ def test_what_is_taken_over(new: Settings, changes: Changes):
         ({"refresh": {"latest": 0.6}}, ("refresh",)),
         ({"validation": {"method": "off"}, "cache": {"off": True}}, ("validation", "cache")),
         ({"log": {"format": "console"}}, ("log.format",)),
+        ({"s3": {"region": "kr-east-1"}}, ("s3",)),
         ({"log": {"audit": "/var/log/audit"}}, ("log.audit",)),
         ({"identities": identities(shop={"keys": ["/l", "/m"]})}, ("identities.shop.iam_url",)),
     ],

@@ -14,7 +14,7 @@ OWN_FILES = "write the key into files of its own and name their directory in `ke
 DURATION = 'write it like 90, "90s", "15m", "12h" or "2d"'
 NOT_FILE = "is not the absolute path of a file; begin with / and do not end with it"
 NOT_SOURCE = "is not a source of keys; give the absolute path of a directory, *.toml or *.json, or env:"
-KNOWN = "known here: iam, listen, identities, grants, refresh, validation, cache, log, serving"
+KNOWN = "known here: iam, listen, identities, grants, refresh, validation, cache, log, serving, s3"
 NOT_HOST = "is not a host name or an address; write it without scheme, port, path or pattern"
 NOT_SO_MANY = "is out of bounds; choose a number between 64 and 1000000"
 MISPLACED = (
@@ -49,7 +49,6 @@ FILES = [
             )
         ],
     ),
-    ("[s3]\n", ["F, s3: is not supported by this version; remove it"]),
     ("[[files]]\n", ["F, files: is not supported by this version; remove it"]),
     *[
         (
@@ -121,6 +120,33 @@ FILES = [
         ["F, iam.insecure: is neither true nor false; write true or false, without quotes in a file"],
     ),
     ("[iam]\nurl = 1\n", ["F, iam.url: is not text; put the value in quotes"]),
+    (
+        '[s3]\nregion = "KR"\n',
+        ["F, s3.region: is not a region; write it like kr-central-2: at most 63 of a-z, 0-9 and -"],
+    ),
+    ("[s3]\nduration = 30\n", ["F, s3.duration: is out of bounds; choose a duration between 1m and 12h"]),
+    (
+        '[s3]\nurl = "http://s3.example/"\n',
+        ["F, s3.url: would send tokens unencrypted; use https://, or set iam.insecure for a test"],
+    ),
+    (
+        f'[s3]\nurl = "https://u:{CANARY}@s3.example"\n',
+        ["F, s3.url: holds a user or a password; remove everything before the @"],
+    ),
+    (
+        '[s3]\nurl = "https://{region}.example"\n',
+        [
+            (
+                "F, s3.url: lets callers choose the host; "
+                "write {region} as one part of its name before the last two, or in the path"
+            )
+        ],
+    ),
+    (
+        '[s3]\nurl = "https://s3.{zone}.example"\n',
+        ["F, s3.url: holds braces; of those only {region} may stand in it, once"],
+    ),
+    ("[s3]\nregoin = 1\n", ["F, s3.regoin: is not a known setting; did you mean `s3.region`?"]),
     (
         '[iam]\nurl = "http://iam.example/v3"\n',
         ["F, iam.url: would send access keys unencrypted; use https://, or set iam.insecure for a test"],
