@@ -114,6 +114,7 @@ async def running(
             roster.keyring, roster.members, policy, clock, Drain(), metrics, Refusals(),
             Crowd(places(settings.serving.connections), owner.is_, policy.reads_anything), auditing.auditor, allowed,
             client_secrets=roster.client_secrets,
+            facades=tuple(doorway.label for doorway, _ in opened if doorway.faces),
         )  # fmt: skip
         desk.keyring.observe()
         for doorway, listening in opened:

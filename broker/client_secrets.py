@@ -51,6 +51,11 @@ class ClientSecrets:
         door = self._doors.get(identity)
         return door is not None and client_secret.accepts(door.held, given, now)
 
+    def wanted(self, identity: str) -> bool:
+        """Whether a client of the identity has to know one."""
+        door = self._doors.get(identity)
+        return door is None or door.held is not None
+
     def take_over(self, found: Found) -> None:
         """From now on these hold, for identities that are new too; a secret that was replaced has its grace."""
         for identity, written in found.items():

@@ -17,6 +17,7 @@ from broker.callers.recent import Recent
 from broker.callers.sock_diag import SockDiag, end_of
 from broker.callers.tcp import TcpProver
 from broker.core.access import Workload
+from broker.facade.keystone import KEYSTONE
 from broker.serving.doorway import Doorway, Prove, Serve
 from broker.serving.gates import OPEN_GATES, UNIX_GATES, loopback_gates
 from broker.settings import Settings, TcpListener, UnixListener
@@ -68,7 +69,7 @@ def _tcp(listener: TcpListener, hosts: frozenset[str]) -> Iterator[Opened]:
         label = str(replace(address, port=listening.getsockname()[1]))
         if Serve.TOKENS in serve:
             proof = _proof(address.host, label, kernel, listening)
-            yield Doorway(label, serve, loopback_gates(hosts), proof), listening
+            yield Doorway(label, serve, loopback_gates(hosts), proof, (KEYSTONE,)), listening
         else:
             # Probes and scrapers from anywhere: nothing secret has a route here, so nobody need be known.
             yield Doorway(label, serve, OPEN_GATES, _nobody), listening

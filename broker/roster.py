@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterable
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from functools import partial
 from typing import Self
 
@@ -15,9 +16,11 @@ from broker.identity.sources import Sources
 from broker.issuer.keystone import Endpoint, Keystone
 from broker.keeper.keeper import Keeper
 from broker.keeper.keyring import Keyring
+from broker.keeper.ledger import Ledger
 from broker.keeper.member import Member
 from broker.keeper.places import KeyPlace
 from broker.keeper.projects import Projects
+from broker.keeper.relay import Relay
 from broker.keeper.s3_credentials import S3Credentials
 from broker.keeper.setting import Setting
 from broker.observability.metrics import Metrics
@@ -86,9 +89,11 @@ class Roster:
             await stack.enter_async_context(issuer)
             if storage is not None:
                 await stack.enter_async_context(storage)
-            keeper = Keeper(name, places, issuer, self._stores.of(name, iam.url), self._setting)
+            ledger = Ledger()
+            setting = replace(self._setting, observers=(*self._setting.observers, ledger.lease_changed))
+            keeper = Keeper(name, places, issuer, self._stores.of(name, iam.url), setting)
             s3 = S3Credentials(keeper, storage, self.clock, wish)
-            member = Member(keeper, Projects(keeper, issuer, self.clock), s3)
+            member = Member(keeper, Projects(keeper, issuer, self.clock), s3, Relay(issuer), ledger)
             stack.push_async_callback(member.aclose)
             stack.push_async_callback(self.client_secrets.drop, name)
             self._stacks[name] = stack.pop_all()

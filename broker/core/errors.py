@@ -18,10 +18,11 @@ class Fault(StrEnum):
 
 
 class Code(StrEnum):
-    """What a workload is told; INTERFACE section 4 fixes the words."""
+    """What a workload is told; INTERFACE section 4 fixes the words. The one for 401 is told by the Keystone facade alone."""
 
     BAD_REQUEST = "bad_request"
     IDENTITY_REQUIRED = "identity_required"
+    UNAUTHORIZED = "unauthorized"
     ACCESS_DENIED = "access_denied"
     METADATA_HEADER_MISSING = "metadata_header_missing"
     HOST_NOT_ALLOWED = "host_not_allowed"

@@ -109,6 +109,14 @@ class Woke:
 
 
 @dataclass(frozen=True, slots=True)
+class Doubted:
+    """Somebody who was given the token of this digest asks for one again: it may be refused somewhere."""
+
+    at: float
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
 class Reported:
     """A client says that IAM, or a service, refuses the token of this digest."""
 
@@ -129,5 +137,6 @@ Event = (
     | Unchecked
     | KeyAsked
     | Woke
+    | Doubted
     | Reported
 )

@@ -7,6 +7,7 @@ from broker.core.errors import Fault
 from broker.core.events import (
     Alive,
     Checking,
+    Doubted,
     Event,
     Expired,
     Failed,
@@ -51,6 +52,9 @@ def apply(lease: Lease, event: Event) -> Lease:
             return replace(lease, watch=_watched(lease.watch, event))
         case Alive() | Unchecked():
             return _checked(lease, event)
+        case Doubted(at, digest):
+            same = lease.held is not None and lease.held.token.digest == digest
+            return replace(lease, watch=watch.hurried(lease.watch, at)) if same else lease
         case Reported():
             return _reported(lease, event)
 

@@ -113,5 +113,15 @@ class KeyFacts:
     access_rules: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """An answer of IAM that is passed on as it is, whatever it says."""
+
+    status: int
+    kind: str | None  # its Content-Type
+    retry_after: str | None  # as IAM wrote it
+    body: bytes = field(repr=False)
+
+
 # One row of a list, such as the user's projects, as Keystone gave it; `id` and `name` are texts.
 Row = Mapping[str, object]

@@ -5,8 +5,9 @@ from datetime import datetime
 from typing import Protocol
 
 from broker.core.memory import Budgets, Memory
-from broker.core.model import AccessKey, KeyFacts, Reply, Row, Token, Validity
+from broker.core.model import AccessKey, KeyFacts, Passed, Reply, Row, Token, Validity
 from broker.core.s3 import S3Reply, Wish
+from broker.core.secret import Secret
 
 
 class Clock(Protocol):
@@ -62,6 +63,17 @@ class Issuer(Protocol):
 
     async def key_facts(self, token: Token) -> KeyFacts:
         """What IAM knows of the key that the token was issued with; needs `token.key_id`."""
+        ...
+
+
+class Forwarder(Protocol):
+    """Keystone, as far as the broker's clients ask it by way of the broker."""
+
+    async def relay(self, token: Secret, method: str, target: str) -> Passed:
+        """Ask for anything, by GET or HEAD, with the token; `target` is the path below IAM's own, and its query.
+
+        Raises IamError where there is no answer to pass back; has its own deadline.
+        """
         ...
 
 

@@ -28,7 +28,7 @@ class Secret:
 
     def sha256(self) -> str:
         """The hex digest that names this secret where the text must not stand."""
-        return hashlib.sha256(self._text.encode()).hexdigest()
+        return hashlib.sha256(self._text.encode(errors="surrogatepass")).hexdigest()
 
     def is_in(self, content: bytes) -> bool:
         """Whether it stands in these bytes as it is; a short one, as people choose them, may do so by chance and is not looked for."""
@@ -45,7 +45,9 @@ class Secret:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Secret):
             return NotImplemented
-        return hmac.compare_digest(self._text.encode(), other._text.encode())
+        return hmac.compare_digest(
+            self._text.encode(errors="surrogatepass"), other._text.encode(errors="surrogatepass")
+        )
 
     # A hash would compare in variable time inside dicts and sets.
     __hash__ = None  # type: ignore[assignment]

@@ -46,6 +46,7 @@ class Watch:
     due_at: float = NEVER
     flying: bool = False
     left_at: float = -NEVER  # when the last validation left
+    heard_at: float = -NEVER  # when the last one left that has come back
     deaths: int = 0  # tokens found dead since one was last found alive
     trouble: Trouble | None = None
     doubted: str = ""  # ref of the key that was tried because nothing could be said of its token
@@ -111,7 +112,7 @@ def remembered(watch: Watch, keys: Collection[str]) -> Watch:
 
 def landed(watch: Watch) -> Watch:
     """It came back, whatever it said."""
-    return replace(watch, flying=False)
+    return replace(watch, flying=False, heard_at=watch.left_at)
 
 
 def renewed(watch: Watch, at: float, key: str, draw: float, *, access_rules: bool) -> Watch:

@@ -25,6 +25,7 @@ class Operation(StrEnum):
     VALIDATE = "validate"
     PROJECTS = "projects"
     KEY = "key"
+    RELAY = "relay"
 
 
 def refusal(operation: Operation, status: int, headers: Headers, body: bytes) -> IamError:

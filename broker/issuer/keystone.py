@@ -1,9 +1,10 @@
-"""Keystone as the broker asks it: issue, validate, list projects, look at a key (the port `Issuer`).
+"""Keystone as the broker asks it: issue, validate, list projects, look at a key, and pass on (ports `Issuer`, `Forwarder`).
 
 - A token's life is counted from before its request left, so the clock is read before anything else happens.
 - Every request has its deadline, the list of projects one for all its pages too; cancellation passes untouched.
 - The token is sent to the origin of `Endpoint.url` and nowhere else, whatever a link in an answer says.
 - An answer that repeats what it was asked with, as a proxy made for debugging may do, is not passed on.
+- What is passed on for clients has connections of its own: however many ask, an issue never waits for one of them (L3).
 """
 
 import asyncio
@@ -13,13 +14,14 @@ from typing import Self, TypeVar
 from urllib.parse import quote
 
 from broker.core.errors import Fault, IamError
-from broker.core.model import AccessKey, KeyFacts, Reply, Row, Token, Validity
+from broker.core.model import AccessKey, KeyFacts, Passed, Reply, Row, Token, Validity
 from broker.core.ports import Clock
-from broker.core.secret import wipe
+from broker.core.secret import Secret, wipe
 from broker.issuer import wire
 from broker.issuer.address import next_url
 from broker.issuer.document import odd
 from broker.issuer.faults import Operation, refusal
+from broker.issuer.headers import sole
 from broker.issuer.reply import parse_reply, parse_validity
 from broker.issuer.transport import Answer, Endpoint, Transport
 
@@ -30,7 +32,18 @@ MAX_ROWS = 10_000
 # All pages of a list together may take this many times the time-out of one request.
 LIST_PATIENCE = 6
 
-_EXPECTED = {Operation.ISSUE: 201, Operation.VALIDATE: 200, Operation.PROJECTS: 200, Operation.KEY: 200}
+# Connections for what is passed on for clients.
+_RELAYS = 4
+# What leads elsewhere is not passed on: it would only tell where IAM lies behind its address.
+_PASSED = frozenset(range(200, 600)) - frozenset(range(300, 400))
+
+_EXPECTED = {
+    Operation.ISSUE: {201},
+    Operation.VALIDATE: {200},
+    Operation.PROJECTS: {200},
+    Operation.KEY: {200},
+    Operation.RELAY: _PASSED,
+}
 
 # Operation, "ok" or the fault, seconds; once per request that was not cancelled. Must not raise.
 OnRequest = Callable[[str, str, float], None]
@@ -50,13 +63,16 @@ class Keystone:
         self._clock = clock
         self._on_request = on_request
         self._transport = Transport(endpoint)
+        self._passing = Transport(endpoint, _RELAYS, _PASSED)
 
     async def __aenter__(self) -> Self:
         """Raises ConfigError when the CA file cannot be used."""
         await self._transport.__aenter__()
+        await self._passing.__aenter__()
         return self
 
     async def __aexit__(self, *error: object) -> None:
+        await self._passing.__aexit__(*error)
         await self._transport.__aexit__(*error)
 
     async def issue(self, key: AccessKey) -> Reply:
@@ -119,6 +135,26 @@ class Keystone:
             headers={"X-Auth-Token": token.value.reveal()},
         )
 
+    async def relay(self, token: Secret, method: str, target: str) -> Passed:
+        """Pass a GET or HEAD for anything else on. Raises IamError where there is no answer to pass back.
+
+        `target` begins with `/` and is what stands behind the path of IAM's URL, with its query.
+        """
+
+        def passed(answer: Answer, _: float) -> Passed:
+            headers = answer.headers
+            return Passed(
+                answer.status, sole(headers, "Content-Type"), sole(headers, "Retry-After"), answer.body
+            )
+
+        return await self._ask(
+            Operation.RELAY,
+            self._endpoint.url + target,
+            passed,
+            headers={"X-Auth-Token": token.reveal()},
+            method=method,
+        )
+
     def _of_user(self, token: Token) -> str:
         return f"{self._endpoint.url}/users/{quote(token.user.id, safe='')}"
 
@@ -145,19 +181,16 @@ class Keystone:
         headers: dict[str, str] | None = None,
         body: bytearray | None = None,
         until: float = float("inf"),
+        method: str = "GET",
     ) -> T:
         """One request, understood or refused, and told to the observer."""
+        transport = self._passing if operation is Operation.RELAY else self._transport
         sent_at = self._clock.now()
         deadline = min(until, asyncio.get_running_loop().time() + self._endpoint.timeout)
         try:
-            answer = await self._transport.exchange(
-                "GET" if body is None else "POST",
-                url,
-                {"Content-Type": "application/json", **(headers or {})},
-                body,
-                deadline,
-            )
-            if answer.status != _EXPECTED[operation]:
+            told = {"Content-Type": "application/json", **(headers or {})}
+            answer = await transport.exchange(method if body is None else "POST", url, told, body, deadline)
+            if answer.status not in _EXPECTED[operation]:
                 raise refusal(operation, answer.status, answer.headers, answer.body)
             result = parse(answer, sent_at)
         except IamError as error:

@@ -11,6 +11,7 @@
 
 import asyncio
 import ssl
+from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -27,7 +28,7 @@ from broker.issuer.trust import tls_context
 
 # An identity has at most an issue, a validation, a list and a look at its key in flight: none of them ever waits for
 # another here.
-_CONNECTIONS = 8
+CONNECTIONS = 8
 # Only these bodies are looked at; the others say enough by their status, and may be endless.
 _READ = frozenset({200, 201, 404})
 _HEADERS = {
@@ -69,8 +70,16 @@ class Answer:
 class Transport:
     """Owns the one session to IAM; an async context manager."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(
+        self, endpoint: Endpoint, connections: int = CONNECTIONS, read: Container[int] = _READ
+    ) -> None:
+        """At most so many `connections` at once: who comes then waits, within its deadline.
+
+        Of an answer whose status is not in `read`, the body is left out.
+        """
         self._endpoint = endpoint
+        self._connections = connections
+        self._read = read
         self._where = host_and_port(endpoint.url)
         self._session: aiohttp.ClientSession | None = None
         self._tls: ssl.SSLContext | None = None
@@ -79,7 +88,7 @@ class Transport:
         """Raises ConfigError when the CA file cannot be used."""
         if self._endpoint.ca_file is not None or _is_encrypted(self._endpoint.url):
             self._tls = tls_context(self._endpoint.ca_file)
-        connector = aiohttp.TCPConnector(limit=_CONNECTIONS, force_close=True, use_dns_cache=False)
+        connector = aiohttp.TCPConnector(limit=self._connections, force_close=True, use_dns_cache=False)
         self._session = aiohttp.ClientSession(
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -115,7 +124,7 @@ class Transport:
                     ssl=self._trust(proxy),
                 ) as response,
             ):
-                return await _answer(response)
+                return await _answer(response, self._read)
         except _TROUBLE as error:
             failure = faults.breakdown(error, self._where, proxied=proxy is not None)
         raise failure
@@ -132,8 +141,8 @@ def _is_encrypted(url: str) -> bool:
     return url.lower().startswith("https:")
 
 
-async def _answer(response: aiohttp.ClientResponse) -> Answer:
+async def _answer(response: aiohttp.ClientResponse, read: Container[int]) -> Answer:
     headers = tuple(response.headers.items())
-    if response.status not in _READ:
+    if response.status not in read:
         return Answer(response.status, headers, b"")
     return Answer(response.status, headers, payload.unfold(headers, await payload.read(response)))

@@ -17,6 +17,7 @@ from broker.core import lease, watch
 from broker.core.errors import CODE_OF_FAULT, Code, Refusal
 from broker.core.events import (
     Checking,
+    Doubted,
     Event,
     Expired,
     Issued,
@@ -118,6 +119,10 @@ class Keeper:
     def reported(self, digest: str) -> None:
         """A client says that the token of this SHA-256 is refused; see `reporting`."""
         self._become(Reported(self.clock.now(), digest))
+
+    def doubted(self, digest: str) -> None:
+        """A client asks again that was given the token of this SHA-256; see `doubt`."""
+        self._become(Doubted(self.clock.now(), digest))
 
     async def news(self, until: float) -> None:
         """Return at the next change of the lease, or when the clock reads `until`."""

@@ -6,7 +6,9 @@ Whatever stands beside the keeper has flights, a cache and limits of its own, so
 from dataclasses import dataclass
 
 from broker.keeper.keeper import Keeper
+from broker.keeper.ledger import Ledger
 from broker.keeper.projects import Projects
+from broker.keeper.relay import Relay
 from broker.keeper.s3_credentials import S3Credentials
 
 
@@ -17,6 +19,8 @@ class Member:
     keeper: Keeper
     projects: Projects
     s3: S3Credentials
+    relay: Relay
+    ledger: Ledger
 
     async def aclose(self) -> None:
         """End what is under way and wait for its end."""

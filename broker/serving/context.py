@@ -31,6 +31,7 @@ class ClientSecrets(Protocol):
     """Who knows what clients of an identity present, see the module of that name at the top."""
 
     def accepts(self, identity: str, given: Secret, now: float) -> bool: ...
+    def wanted(self, identity: str) -> bool: ...
 
 
 class Nobodys:
@@ -40,6 +41,11 @@ class Nobodys:
         """Whether a client may present this for the identity."""
         del identity, given, now
         return False
+
+    def wanted(self, identity: str) -> bool:
+        """Whether a client has to know one."""
+        del identity
+        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +62,7 @@ class Desk:
     crowd: Crowd
     auditor: Auditor
     allowed: Allowed
+    facades: tuple[str, ...] = ()  # the listeners that have the Keystone facade
     pace: Pace = field(default_factory=Pace)
     throttle: Throttle = field(default_factory=Throttle)
     client_secrets: ClientSecrets = field(default_factory=Nobodys)

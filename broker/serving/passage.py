@@ -10,9 +10,10 @@ from aiohttp import web
 
 from broker.core.access import Workload
 from broker.core.errors import Code, Refusal
+from broker.serving import problem
 from broker.serving.connection import Connection
 from broker.serving.context import DESK
-from broker.serving.doorway import DOORWAY
+from broker.serving.doorway import DOORWAY, face_of
 from broker.serving.gates import route_of
 from broker.serving.problem import STATUS, Handler, answered, known
 from broker.serving.turned_away import turned_away
@@ -44,7 +45,8 @@ async def refusals(request: web.Request, handler: Handler) -> web.StreamResponse
     try:
         return await handler(request)
     except Exception as error:  # noqa: BLE001  (a request that meets a defect is answered too)
-        answer = answered(error, route_of(request))
+        face = face_of(request)
+        answer = answered(error, route_of(request), problem.response if face is None else face.refused)
         if (refusal := known(error)) is not None:
             _note(request, refusal)
             if refusal.by.startswith(_GATE):

@@ -60,6 +60,7 @@ def handed_out(request: web.Request, permit: Permit, held: Held, now: float) -> 
     """A token leaves with the answer to this request."""
     desk = request.app[DESK]
     desk.meter.served(permit.identity, request.app[DOORWAY].label)
+    desk.members[permit.identity].ledger.gave(held.token.digest, permit.caller.uid)
     life = held.span.deadline - now
     desk.auditor.handed(permit.caller, permit.identity, permit.by, held.token.digest, life, now)
 

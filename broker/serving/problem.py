@@ -17,6 +17,7 @@ _log = structlog.get_logger()
 STATUS = {
     Code.BAD_REQUEST: 400,
     Code.IDENTITY_REQUIRED: 400,
+    Code.UNAUTHORIZED: 401,
     Code.ACCESS_DENIED: 403,
     Code.METADATA_HEADER_MISSING: 403,
     Code.HOST_NOT_ALLOWED: 403,
@@ -56,12 +57,13 @@ def response(refusal: Refusal, status: int | None = None) -> web.Response:
     """A refusal as its sender sees it; `status` where the code alone does not say it."""
     status = status or STATUS[refusal.code]
     headers = {"Cache-Control": "no-store"}
-    if (seconds := _seconds(refusal)) is not None:
-        headers["Retry-After"] = str(seconds)
+    if (pause := seconds(refusal)) is not None:
+        headers["Retry-After"] = str(pause)
     return web.Response(status=status, body=_body(refusal, status), content_type=_TYPE, headers=headers)
 
 
-def _seconds(refusal: Refusal) -> int | None:
+def seconds(refusal: Refusal) -> int | None:
+    """Whole seconds after which to come back; None where that is not known."""
     pause = refusal.retry_after
     # A wait without end, as where no key is left to ask with, is no time to come back.
     return max(1, math.ceil(pause)) if pause is not None and math.isfinite(pause) else None
@@ -75,8 +77,8 @@ def _body(refusal: Refusal, status: int) -> bytes:
         "code": refusal.code.value,
         "detail": refusal.detail,
     }
-    if (seconds := _seconds(refusal)) is not None:
-        body["retry_after"] = seconds
+    if (pause := seconds(refusal)) is not None:
+        body["retry_after"] = pause
     return json.dumps(body).encode()
 
 
@@ -87,13 +89,15 @@ def known(error: Exception) -> Refusal | None:
     return _LIBRARY.get(error.status) if isinstance(error, web.HTTPException) else None
 
 
-def answered(error: Exception, route: str) -> web.Response:
-    """A refusal, or a defect: whose insides the operator finds in the log and no stranger sees."""
+def answered(
+    error: Exception, route: str, shape: Callable[[Refusal], web.Response] = response
+) -> web.Response:
+    """A refusal in this shape, or a defect: whose insides the operator finds in the log and no stranger sees."""
     refusal = known(error)
     if refusal is None:
         _log.error("request_defect", route=route, exc_info=error)
         refusal = Refusal(Code.INTERNAL, "a defect in the broker; its log says more")
-    answer = response(refusal)
+    answer = shape(refusal)
     if isinstance(error, web.HTTPException) and "Allow" in error.headers:
         answer.headers["Allow"] = error.headers["Allow"]
     return answer

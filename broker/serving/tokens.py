@@ -13,27 +13,16 @@ from broker.serving.context import DESK
 from broker.serving.gates import route_of
 from broker.serving.pace import early
 from broker.serving.passage import workload
-from broker.serving.permission import Permit, denied, handed_out, permit, still
+from broker.serving.permission import Permit, handed_out, permit, still
 from broker.serving.remembered import HANDED_OUT, HandedOut, plain
+from broker.serving.usual import usual
 
-DEFAULT_IDENTITY = "default"
 _MIN_TTL = re.compile(r"[0-9]{1,9}")
 
 
 async def default_token(request: web.Request) -> web.Response:
     """`GET /v1/token`: the identity named default, or the caller's only one."""
-    desk, caller = request.app[DESK], workload(request)
-    if DEFAULT_IDENTITY in desk.keyring and desk.policy.may_read(caller, DEFAULT_IDENTITY):
-        return await _token(request, permit(request, DEFAULT_IDENTITY))
-    readable = [name for name in desk.keyring if desk.policy.may_read(caller, name)]
-    if len(readable) == 1:
-        return await _token(request, permit(request, readable[0]))
-    if not readable:
-        raise denied(caller)
-    raise Refusal(
-        Code.IDENTITY_REQUIRED,
-        f"you may read {', '.join(readable)}; ask for one: /v1/identities/{readable[0]}/token",
-    )
+    return await _token(request, usual(request))
 
 
 async def named_token(request: web.Request) -> web.Response:

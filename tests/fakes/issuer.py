@@ -4,13 +4,14 @@ import asyncio
 from dataclasses import replace
 
 from broker.core.errors import ConfigError, Fault, IamError
-from broker.core.model import AccessKey, KeyFacts, Reply, Row, Token, Validity
+from broker.core.model import AccessKey, KeyFacts, Passed, Reply, Row, Token, Validity
+from broker.core.secret import Secret
 from tests.core.builders import reply
 from tests.fakes.clock import FakeClock
 
 
 class FakeIssuer:
-    """Implements the port `Issuer`; every request waits in `calls` until the test answers it.
+    """Implements the ports `Issuer` and `Forwarder`; every request waits in `calls` until the test answers it.
 
     Lists are answered at once, unless `hold_lists` has them wait in `lists` too; so are validations, by `roles` and
     `dead`, unless `hold_checks` has them wait in `checks`.
@@ -32,6 +33,8 @@ class FakeIssuer:
         self.dead: set[str] = set()  # values of tokens
         self.roles: frozenset[str] | None = None  # None: those of the token
         self.facts: KeyFacts | IamError | None = None
+        self.passed: list[tuple[str, str, str]] = []  # method, target and token of what was passed on
+        self.answer: Passed | IamError = Passed(200, "application/json", None, b"{}")
 
     async def issue(self, key: AccessKey) -> Reply:
         answer: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
@@ -80,6 +83,12 @@ class FakeIssuer:
         if isinstance(self.facts, IamError):
             raise self.facts
         return self.facts or KeyFacts(None, None, access_rules=False)
+
+    async def relay(self, token: Secret, method: str, target: str) -> Passed:
+        self.passed.append((method, target, token.reveal()))
+        if isinstance(self.answer, IamError):
+            raise self.answer
+        return self.answer
 
     async def projects(self, token: Token) -> tuple[Row, ...]:
         self.listed += 1

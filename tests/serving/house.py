@@ -5,7 +5,7 @@ import json
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,16 +19,18 @@ from broker.core.model import AccessKey
 from broker.core.secret import Secret
 from broker.keeper.keeper import Keeper
 from broker.keeper.keyring import Keyring
+from broker.keeper.ledger import Ledger
 from broker.keeper.member import Member
 from broker.keeper.places import KeyPlace
 from broker.keeper.projects import Projects
+from broker.keeper.relay import Relay
 from broker.keeper.s3_credentials import S3Credentials
 from broker.keeper.setting import Allowance, Observer, Setting, Validation
 from broker.serving.allowed import Allowed
 from broker.serving.application import application
 from broker.serving.context import Desk, Policy
 from broker.serving.crowd import Crowd
-from broker.serving.doorway import Doorway, Gate, Prove, Serve
+from broker.serving.doorway import Doorway, Face, Gate, Prove, Serve
 from broker.serving.drain import Drain
 from broker.serving.gates import UNIX_GATES
 from broker.serving.site import serving
@@ -252,6 +254,7 @@ async def house(
     standby: bool = False,
     validation: Validation = QUIET,
     observers: tuple[Observer, ...] = (),
+    facades: tuple[str, ...] = (),
 ) -> AsyncIterator[House]:
     """Serve these identities on `folder/s`; without a policy, all may read them all.
 
@@ -264,22 +267,33 @@ async def house(
     allowed = Allowed(clock, books, audit)
     watching = (allowed.lease_changed, *observers)
     setting = Setting(clock, "host", Allowance(clock.now()), lambda: 0.5, watching, validation=validation)
+    ledgers = {name: Ledger() for name in names}
     sources = {name: [FakeSource(each) for each in keys_of(name, standby=standby)] for name in names}
     keepers = {
         name: Keeper(
-            name, [KeyPlace(each, each.key) for each in sources[name]], issuers[name], stores[name], setting
+            name,
+            [KeyPlace(each, each.key) for each in sources[name]],
+            issuers[name],
+            stores[name],
+            replace(setting, observers=(*watching, ledgers[name].lease_changed)),
         )
         for name in names
     }
     exchanges = {name: FakeExchange(clock) for name in names}
     s3s = {name: S3Credentials(keepers[name], exchanges[name], clock, USUAL) for name in names}
     members = {
-        name: Member(keepers[name], Projects(keepers[name], issuers[name], clock), s3s[name])
+        name: Member(
+            keepers[name],
+            Projects(keepers[name], issuers[name], clock),
+            s3s[name],
+            Relay(issuers[name]),
+            ledgers[name],
+        )
         for name in names
     }
     keyring, path, may = Keyring(keepers, clock), folder / "s", policy or Readable(*names)
     crowd = crowd or Crowd(4096, lambda _: False, may.reads_anything)
-    desk = Desk(keyring, members, may, clock, Drain(), books, books, crowd, audit, allowed)
+    desk = Desk(keyring, members, may, clock, Drain(), books, books, crowd, audit, allowed, facades)
     async with AsyncExitStack() as stack:
         listening: socket.socket = stack.enter_context(unix_listener(path, 0o666))
         stack.push_async_callback(keyring.aclose)
@@ -335,13 +349,18 @@ def parsed(answer: bytes) -> Answer:
 
 @asynccontextmanager
 async def tcp_door(
-    broker: House, host: str, gates: tuple[Gate, ...], prove: Prove, serve: frozenset[Serve] = ALL
+    broker: House,
+    host: str,
+    gates: tuple[Gate, ...],
+    prove: Prove,
+    serve: frozenset[Serve] = ALL,
+    faces: tuple[Face, ...] = (),
 ) -> AsyncIterator[TcpDoor]:
     """Serve the house over TCP too."""
     with tcp_listener(host, 0) as listening:
         port = listening.getsockname()[1]
         label = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        app = application(broker.desk, Doorway(label, serve, gates, prove))
+        app = application(broker.desk, Doorway(label, serve, gates, prove, faces))
         async with serving(app, listening, lane=WAYS.lane):
             yield TcpDoor(host, port, label)
 

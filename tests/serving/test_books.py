@@ -27,6 +27,8 @@ async def test_every_answer_is_counted_once_under_its_routes_pattern(tmp_path: P
             ("/v1/identities/default/catalog", "/v1/identities/{name}/catalog", 200),
             ("/v1/identities/default/projects", "/v1/identities/{name}/projects", 200),
             ("/v1/identities/default/s3-credentials", "/v1/identities/{name}/s3-credentials", 200),
+            ("/v1/facade", "/v1/facade", 404),
+            ("/v1/identities/default/facade", "/v1/identities/{name}/facade", 404),
             ("/livez", "/livez", 200),
             ("/readyz", "/readyz", 200),
             ("/readyz/default", "/readyz/{name}", 200),

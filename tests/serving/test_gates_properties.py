@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from multidict import CIMultiDict
 
 from broker.core.errors import Refusal
-from broker.serving.doorway import Gate
+from broker.serving.doorway import DOORWAY, Doorway, Gate, Serve
 from broker.serving.gates import OPEN_GATES, UNIX_GATES, loopback_gates
 
 ALLOWED = frozenset({"broker.internal"})
@@ -40,6 +40,14 @@ class Asked:
             route=SimpleNamespace(resource=SimpleNamespace(canonical="/v1/token"))
         )
     )
+
+    @property
+    def path(self) -> str:
+        return self.raw_path.partition("?")[0]
+
+    @property
+    def app(self) -> object:
+        return {DOORWAY: Doorway("a listener", frozenset(Serve), (), lambda _: None)}
 
     @property
     def headers(self) -> CIMultiDict[str]:

@@ -1,0 +1,26 @@
+"""The facade as a listener has it: every route in one table, below both addresses that clients know Keystone by."""
+
+from broker.facade import lists, shape, tokens, versions
+from broker.serving.doorway import Face
+
+_BELOW = (
+    ("GET", "", versions.version),
+    ("GET", "/", versions.version),
+    ("POST", "/auth/tokens", tokens.issue),
+    ("GET", "/auth/tokens", tokens.look),
+    ("DELETE", "/auth/tokens", tokens.revoke),
+    ("GET", "/auth/catalog", lists.catalog),
+    ("GET", "/auth/projects", lists.projects),
+    ("GET", "/{rest:.+}", lists.passed_on),
+)
+_PREFIXES = ("/identity/v3", "/v3")
+
+KEYSTONE = Face(
+    prefixes=("/identity", "/v3"),
+    routes=(
+        ("GET", "/identity", versions.all_versions),
+        ("GET", "/identity/", versions.all_versions),
+        *((method, prefix + path, handler) for prefix in _PREFIXES for method, path, handler in _BELOW),
+    ),
+    refused=shape.refused,
+)

@@ -1,0 +1,48 @@
+"""What a client asks IAM for beside tokens, passed on with the token: bounded, and never in the way of an issue (L3)."""
+
+import asyncio
+
+from broker.core.errors import CODE_OF_FAULT, Code, Fault, IamError, Refusal
+from broker.core.model import Passed
+from broker.core.ports import Forwarder
+from broker.core.secret import Secret
+
+AT_ONCE = 4
+MOST_WAITING = 64
+PATIENCE = 10.0  # seconds that a request waits for its turn
+
+
+class Relay:
+    """That of one identity. Belongs to one event loop."""
+
+    def __init__(self, iam: Forwarder) -> None:
+        self._iam = iam
+        self._turns = asyncio.Semaphore(AT_ONCE)
+        self._waiting = 0
+
+    async def ask(self, token: Secret, method: str, target: str) -> Passed:
+        """IAM's answer, whatever it says. Raises Refusal where there is none.
+
+        `target` is the path below IAM's own, and its query; a client that leaves takes its request along.
+        """
+        await self._turn()
+        try:
+            return await self._iam.relay(token, method, target)
+        except IamError as error:
+            # Whatever it is, it is no word on the access key.
+            code = Code.IAM_UNAVAILABLE if error.fault is Fault.REJECTED else CODE_OF_FAULT[error.fault]
+            raise Refusal(code, error.detail, error.retry_after) from None
+        finally:
+            self._turns.release()
+
+    async def _turn(self) -> None:
+        if self._waiting >= MOST_WAITING:
+            raise Refusal(Code.IAM_THROTTLED, "too many requests wait to be passed on; ask again", 1.0)
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await self._turns.acquire()
+        except TimeoutError:
+            raise Refusal(Code.IAM_THROTTLED, "other requests are passed on still; ask again", 1.0) from None
+        finally:
+            self._waiting -= 1

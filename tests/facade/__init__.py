@@ -1,0 +1,1 @@
+"""Keystone's API as the broker has it."""
