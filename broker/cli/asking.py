@@ -5,6 +5,7 @@ Their plain calls never come here: see plain.py.
 
 import click
 
+from broker.cli import execute as executing
 from broker.cli import reject as rejecting
 from broker.cli import token as printing
 from broker.cli import wait as waiting
@@ -76,3 +77,33 @@ def reject(identity: str | None) -> None:
       printf %s "$TOKEN" | broker reject
     """  # noqa: D301
     rejecting.reject(identity)
+
+
+@click.command("exec", context_settings={"allow_interspersed_args": False})
+@click.option("--identity", help="Whose token; default: your only identity or the one called default.")
+@click.option("--s3", is_flag=True, help="For AWS clients too: credentials of object storage.")
+@click.option("--with-token", is_flag=True, help="Set OS_TOKEN too, which cannot be refreshed.")
+@click.option("--client-secret-file", metavar="FILE", help="What clients of the identity must present.")
+@click.argument("command", metavar="-- COMMAND...", nargs=-1, required=True, type=click.UNPROCESSED)
+def execute(
+    command: tuple[str, ...],
+    identity: str | None,
+    s3: bool,
+    with_token: bool,
+    client_secret_file: str | None,
+) -> None:
+    """Become COMMAND, with the variables by which OpenStack clients, Terraform and kubectl find the broker, and no real key.
+
+    \b
+    Exit codes: those of COMMAND; 125 it was not started, 126 it cannot be executed, 127 there is none.
+    Examples:
+      broker exec -- openstack token issue
+      broker exec --s3 -- aws s3 ls
+    """  # noqa: D301
+    executing.execute(
+        command,
+        identity=identity,
+        s3=s3,
+        with_token=with_token,
+        client_secret_file=client_secret_file,
+    )

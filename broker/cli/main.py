@@ -18,6 +18,7 @@ _COMMANDS = {
     "status": ("broker.cli.status:status", "Show what the broker holds."),
     "wait": ("broker.cli.asking:wait", "Wait until usable tokens are held."),
     "reject": ("broker.cli.asking:reject", "Report a token that is refused, from stdin."),
+    "exec": ("broker.cli.asking:execute", "Become a command that finds the broker."),
     "projects": ("broker.cli.projects:projects", "List the projects of an identity's user."),
     "check": ("broker.cli.check:check", "Check settings and key files without starting."),
     "explain": ("broker.cli.explain:explain", "Say which grant lets a caller in, or why none does."),
@@ -78,10 +79,17 @@ def show_usage(command: str, sentence: str) -> int:
     return error.exit_code
 
 
+class _NotStarted(click.UsageError):
+    """A wrong call of `exec` ends as one of env(1) does: any other code may be that of the command which it becomes."""
+
+    exit_code = 125
+
+
 @contextmanager
 def _quoting_no_secret() -> Iterator[None]:
     """Have the library's words about a wrong call, which quote it, hold no secret."""
     try:
         yield
     except click.UsageError as error:
-        raise click.UsageError(without_secrets(error.format_message()), error.ctx) from None
+        kind = _NotStarted if error.ctx and error.ctx.info_name == "exec" else click.UsageError
+        raise kind(without_secrets(error.format_message()), error.ctx) from None

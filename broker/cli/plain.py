@@ -18,12 +18,16 @@ _OPTIONS = {
     "wait": {"--timeout": "timeout"},
     "reject": {},
     "run": {"--config": "config"},
+    "exec": {"--identity": "identity", "--client-secret-file": "client_secret_file"},
 }
+_FLAGS = {"--s3": "s3", "--with-token": "with_token"}
 
 
 def done(words: Sequence[str]) -> bool:
     """Run the command if the call is a plain one, and say whether it was."""
     command = words[0] if words else ""
+    if command == "exec":
+        return _executed(words[1:])
     found = _understood(words[1:], _OPTIONS[command]) if command in _OPTIONS else None
     if found is None:
         return False
@@ -50,6 +54,21 @@ def done(words: Sequence[str]) -> bool:
     return True
 
 
+def _executed(words: Sequence[str]) -> bool:
+    """Become the command behind `--`; False where there is none, or what stands before it is not plain."""
+    if "--" not in words[:-1]:
+        return False
+    end = words.index("--")
+    flags: dict[str, Any] = {_FLAGS[word]: True for word in words[:end] if word in _FLAGS}
+    found = _understood([word for word in words[:end] if word not in _FLAGS], _OPTIONS["exec"])
+    if found is None or found[0]:
+        return False
+    from broker.cli.execute import execute  # noqa: PLC0415
+
+    execute(words[end + 1 :], **found[1], **flags)
+    return True
+
+
 def _understood(words: Sequence[str], options: dict[str, str]) -> tuple[list[str], dict[str, Any]] | None:
     """The names and the arguments, the last of an option that comes twice; None where it is no plain call."""
     names: list[str] = []
@@ -73,6 +92,8 @@ def _value(argument: str, text: str) -> Path | str | float | None:
         from pathlib import Path  # noqa: PLC0415
 
         return Path(text) if text else None
+    if argument in {"identity", "client_secret_file"}:
+        return text or None
     if argument == "form":
         from broker.cli.token import FORMS  # noqa: PLC0415
 

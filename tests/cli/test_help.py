@@ -11,6 +11,7 @@ EXAMPLES = {
     "token": "broker token --format header | curl -H @- https://...",
     "status": "broker status --watch",
     "wait": "broker wait --timeout 0",
+    "exec": "broker exec -- openstack token issue",
     "reject": 'printf %s "$TOKEN" | broker reject',
     "projects": "broker projects --json | jq -r '.projects[].id'",
     "fake-iam": "broker fake-iam --fault 429:retry-after=3,times=2 > iam.env & sleep 1; . ./iam.env; broker run",

@@ -70,6 +70,10 @@ async def test_over_loopback_it_takes_no_more(tmp_path: Path):
         (("wait", "shop", "--timeout", "0"), {"ready": True}),
         (("reject", "shop"), {"outcome": "replaced"}),
         (("token", "--format", "json"), {"token": "t"}),
+        (
+            ("exec", "--", "true"),
+            {"identity": "a", "urls": ["http://127.0.0.1:1/identity/v3"], "client_secret": False},
+        ),
         (("token", "--timeout", "1s", "--min-ttl", "10m"), None),
     ],
 )

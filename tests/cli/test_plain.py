@@ -17,7 +17,7 @@ Calls = list[Call]
 def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
     """What the commands were called with, their defaults filled in; nobody is asked."""
     seen: Calls = []
-    for name in ("token", "wait", "reject", "run"):
+    for name in ("token", "wait", "reject", "run", "execute"):
         module = import_module(f"broker.cli.{name}")
         monkeypatch.setattr(module, name, _recorder(name, getattr(module, name), seen))
     return seen
@@ -49,6 +49,9 @@ def _recorder(name: str, command: Callable[..., None], seen: Calls) -> Callable[
         "run",
         "run --config /etc/b.toml",
         "run --config a --config=b",
+        "exec -- env",
+        "exec --s3 --identity shop --client-secret-file=/f --with-token -- env -i -- A=1",
+        "exec --identity a --s3 --identity=b -- broker exec --s3 -- env",
     ],
 )
 def test_a_plain_call_means_the_same_to_both(calls: Calls, line: str):
@@ -98,6 +101,14 @@ def test_a_strange_name_means_the_same_to_both(calls: Calls, word: str):
         "run --config=",
         "run --conf b.toml",
         "run --help",
+        "exec",
+        "exec --",
+        "exec --s3",
+        "exec env",
+        "exec shop -- env",
+        "exec --identity -- env",
+        "exec --s3=yes -- env",
+        "exec --help -- env",
     ],
 )
 def test_whatever_is_not_plain_is_left_to_the_library_untouched(calls: Calls, line: str):
