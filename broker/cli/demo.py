@@ -15,7 +15,7 @@ from broker.app import running
 from broker.cli.status import render
 from broker.client import address, fetch
 from broker.clock import BootClock
-from broker.fakeiam.server import FakeIam
+from broker.fakeiam.server import FakeIam, s3_url
 from broker.hardening import close_files
 from broker.identity.sources import Sources
 from broker.observability import logs
@@ -62,6 +62,7 @@ def _settings(folder: Path, url: str, iam: FakeIam) -> Settings:
             "identities": {"default": {"keys": [str(keys)]}},
             "listen": [{"unix": str(folder / "broker.sock")}, {"tcp": "127.0.0.1:0"}],
             "cache": {"path": str(folder / "cache")},
+            "s3": {"url": s3_url(url)},
             "log": {"audit": "off"},  # stdout is for the tour
         }
     )

@@ -24,7 +24,7 @@ A fault is NAME or NAME=VALUE, then options after a colon, with commas between:
   half, wrong-json, not-object, oversized
   no-token, no-expiry, bad-expiry, expiry-before-issue
 
-Each takes times=N, on=issue|validate|projects|key|any, key=ID.
+Each takes times=N, on=issue|validate|projects|key|s3|any, key=ID.
 
 While it runs, curl http://127.0.0.1:PORT/_fake/ shows how to change faults, keys, roles and users.
 
@@ -40,6 +40,13 @@ Example, with IAM busy for its first two requests:
 )
 @click.option("--life", default="12h", show_default=True, metavar="DURATION", help="How long a token lives.")
 @click.option(
+    "--s3-life",
+    default="12h",
+    show_default=True,
+    metavar="DURATION",
+    help="How long S3 credentials live at most.",
+)
+@click.option(
     "--fault",
     "faults",
     multiple=True,
@@ -53,15 +60,21 @@ Example, with IAM busy for its first two requests:
     help="A file with the access key's secret; random when not given.",
 )
 def fake_iam(
-    port: int, life: str, faults: tuple[str, ...], key_id: str | None, key_secret_file: Path | None
+    port: int,
+    life: str,
+    s3_life: str,
+    faults: tuple[str, ...],
+    key_id: str | None,
+    key_secret_file: Path | None,
 ) -> None:
     """Start the emulator, print what a user needs, and wait for a signal."""
     from broker.fakeiam.durations import parse_duration  # noqa: PLC0415  (keeps `broker --help` fast)
-    from broker.fakeiam.server import FakeIam  # noqa: PLC0415
+    from broker.fakeiam.server import FakeIam, s3_url  # noqa: PLC0415
 
     try:
         secret = None if key_secret_file is None else _secret_in(key_secret_file)
         iam = FakeIam(life=parse_duration(life), key_id=key_id, key_secret=secret, observer=_log)
+        iam.state.storage.most = parse_duration(s3_life)
         for fault in faults:
             iam.faults.add(fault)
     except ValueError as error:
@@ -81,6 +94,7 @@ def fake_iam(
             click.echo(f"export KAKAOCLOUD_APPLICATION_CREDENTIAL_ID={shlex.quote(iam.key.id)}")
             click.echo(f"export KAKAOCLOUD_APPLICATION_CREDENTIAL_SECRET={shown}")
             click.echo(f"export KAKAOCLOUD_BROKER_IAM__URL={url}")
+            click.echo(f"export KAKAOCLOUD_BROKER_S3__URL={shlex.quote(s3_url(url))}")
             click.echo(f"export OS_AUTH_URL={url}")
             await stop.wait()
 

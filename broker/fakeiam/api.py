@@ -8,13 +8,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from broker.fakeiam import bodies
+from broker.fakeiam import bodies, storage
 from broker.fakeiam.answer import Answer, html_error, keystone_error
 from broker.fakeiam.claims import Exchange, read_claim
 from broker.fakeiam.faults import Operation
 from broker.fakeiam.model import Claim, RefusedError, Token
 from broker.fakeiam.paging import page
 from broker.fakeiam.state import State
+from broker.fakeiam.storage import Trade, read_trade
 from broker.fakeiam.tokens import not_allowed_to
 
 SUBJECT: Final = "x-subject-token"  # lower case on the wire: KakaoCloud's lab scripts look for exactly that
@@ -33,7 +34,7 @@ class Call:
     auth: str | None = field(default=None, repr=False)
     subject: str | None = field(default=None, repr=False)
     content_type: str | None = None
-    claim: Claim | Exchange | RefusedError | None = field(default=None, repr=False)
+    claim: Claim | Exchange | Trade | RefusedError | None = field(default=None, repr=False)
 
 
 Handler = Callable[[State, Call], Answer]
@@ -47,12 +48,20 @@ def claim_of(state: State, body: bytes, content_type: str | None) -> Claim | Exc
         return refused
 
 
+def trade_of(body: bytes, content_type: str | None) -> Trade | RefusedError:
+    """What a POST for S3 credentials asks."""
+    try:
+        return read_trade(body, content_type)
+    except RefusedError as refused:
+        return refused
+
+
 def key_id_of(state: State, call: Call) -> str | None:
     """The key behind a request, if it is one of ours."""
     if isinstance(call.claim, Claim):
         key = state.tokens.key_for(call.claim)
         return key.id if key else call.claim.key_id
-    text = call.claim.token if isinstance(call.claim, Exchange) else call.auth
+    text = call.claim.token if isinstance(call.claim, Exchange | Trade) else call.auth
     token = state.tokens.find(text)
     return token.key.id if token else None
 
@@ -75,10 +84,12 @@ def issue(state: State, call: Call) -> Answer:
             token = state.tokens.issue(claim)
             # Not judged like an old token: one issued in the second of a revocation is 201 and dead at once.
             return _token(state, call, 201, token, state.tokens.granted(token.key))
+        case Exchange() as exchange:
+            return _exchange(state, exchange)
         case RefusedError() as refused:
             raise refused
         case _:
-            return _exchange(state, call.claim)
+            return _exchange(state, None)
 
 
 def validate(state: State, call: Call) -> Answer:
@@ -118,6 +129,16 @@ def key(state: State, call: Call) -> Answer:
     """`GET /v3/users/{user}/application_credentials/{key}`."""
     found = state.tokens.key_of(call.auth, call.parts["user"], call.parts["key"])
     return Answer(200, bodies.key_body(state.realm, found, call.base))
+
+
+def s3(state: State, call: Call) -> Answer:
+    """`POST /s3/{region}`: what `https://objectstorage.{region}.kakaocloud.com/` answers."""
+    try:
+        if not isinstance(call.claim, Trade):
+            raise call.claim if isinstance(call.claim, RefusedError) else RefusedError(400, "InvalidRequest")
+        return storage.shown(state.storage.give(call.claim, call.parts["region"]))
+    except RefusedError as refused:
+        return storage.refused(refused)
 
 
 def versions(_state: State, call: Call) -> Answer:

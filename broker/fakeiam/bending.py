@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from email.utils import format_datetime
@@ -10,9 +11,11 @@ from typing import Final
 from broker.fakeiam.answer import Answer, html_error, keystone_error, title
 from broker.fakeiam.bodies import token_time
 from broker.fakeiam.faults import Effect, Redirect, Status, Twist
+from broker.fakeiam.storage import instant
 
 # A little more than the 4 MiB that a careful client reads at most.
 OVERSIZE: Final = 4 * 1024 * 1024 + 4096
+_END: Final = re.compile(r"(<Expiration>)([^<]*)(</Expiration>)")
 _DATE_FROM_NOW: Final = re.compile(r"date([+-]\d{1,9})", re.ASCII)
 
 
@@ -53,13 +56,31 @@ def bent(answer: Answer, effect: Effect) -> Answer:
 def shifted(answer: Answer, seconds: float) -> Answer:
     """The answer with its token's times moved."""
     token = (answer.tree or {}).get("token")
+    if seconds and answer.text is not None:
+        return _with_end(
+            answer, lambda text: instant(datetime.fromisoformat(text) + timedelta(seconds=seconds))
+        )
     if not seconds or token is None:
         return answer
     moved = {name: _moved(token[name], seconds) for name in ("issued_at", "expires_at") if name in token}
     return replace(answer, tree={"token": {**token, **moved}})
 
 
+def _with_end(answer: Answer, change: Callable[[str], str]) -> Answer:
+    """The same with the end of its S3 credentials, if it has any, replaced by what `change` makes of it."""
+    return replace(answer, text=_END.sub(lambda end: f"{end[1]}{change(end[2])}{end[3]}", answer.text or ""))
+
+
 def _with_expiry(answer: Answer, effect: Effect) -> Answer:
+    if answer.text is not None:
+        match effect:
+            case Twist.NO_EXPIRY:
+                return replace(answer, text=_END.sub("", answer.text))
+            case Twist.BAD_EXPIRY:
+                return _with_end(answer, lambda _: "tomorrow")
+            case Twist.EXPIRY_BEFORE_ISSUE:
+                return _with_end(answer, lambda _: "2001-01-01T00:00:00Z")
+        return answer
     token = dict((answer.tree or {}).get("token", {}))
     if not token:
         return answer

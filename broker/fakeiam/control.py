@@ -21,7 +21,7 @@ HELP: Final = (
     "GET /_fake/ -- what there is now",
     "GET /_fake/faults, POST /_fake/faults (body: 429:retry-after=3), DELETE /_fake/faults[/NUMBER]",
     "GET /_fake/counters, DELETE /_fake/counters",
-    "PUT /_fake/life (body: 15m), PUT /_fake/page-size (body: 2, or 0 for one page)",
+    "PUT /_fake/life (body: 15m), PUT /_fake/s3-life (body: 15m; the longest), PUT /_fake/page-size (body: 2, or 0 for one page)",
     'POST /_fake/users (body: {"roles": ["member"]}), DELETE /_fake/users/ID, DELETE /_fake/projects/ID',
     "PUT /_fake/users/ID/enabled and PUT /_fake/projects/ID/enabled (body: true or false)",
     "PUT and DELETE /_fake/users/ID/roles/NAME, POST /_fake/users/ID/projects, POST /_fake/users/ID/password",
@@ -91,8 +91,10 @@ def _reply(status: int, tree: object) -> web.Response:
 def _overview(state: State, _order: Order) -> object:
     return {
         "life": state.tokens.life,
+        "s3_life": state.storage.most,
         "page_size": state.page_size,
         "tokens": len(state.tokens),
+        "s3_credentials": len(state.storage),
         "users": [_user(state.realm, user_id) for user_id in state.realm.users],
         "keys": [_key(key) for key in state.realm.keys.values()],
         "faults": _faults(state),
@@ -116,6 +118,11 @@ def _remove_fault(state: State, order: Order) -> None:
 def _set_life(state: State, order: Order) -> object:
     state.tokens.life = parse_duration(order.body)
     return {"life": state.tokens.life}
+
+
+def _set_s3_life(state: State, order: Order) -> object:
+    state.storage.most = parse_duration(order.body)
+    return {"s3_life": state.storage.most}
 
 
 def _set_page_size(state: State, order: Order) -> object:
@@ -187,6 +194,7 @@ _ACTS: Final[tuple[tuple[str, str, Act], ...]] = (
     ("GET", "/counters", lambda state, _: state.counters.as_tree()),
     ("DELETE", "/counters", lambda state, _: state.counters.clear()),
     ("PUT", "/life", _set_life),
+    ("PUT", "/s3-life", _set_s3_life),
     ("PUT", "/page-size", _set_page_size),
     ("POST", "/users", _add_user),
     ("DELETE", "/users/{id}", lambda state, order: state.realm.delete_user(order.parts["id"])),

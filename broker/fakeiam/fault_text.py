@@ -16,6 +16,7 @@ _TARGETS: Final = {
     "validate": Operation.VALIDATE,
     "projects": Operation.PROJECTS,
     "key": Operation.KEY,
+    "s3": Operation.S3,
     "any": None,
 }
 _COMMON: Final = ("times", "on", "key")

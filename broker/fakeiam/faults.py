@@ -21,6 +21,7 @@ class Operation(StrEnum):
     PROJECTS = "projects"
     KEY = "key"
     EXCHANGE = "exchange"
+    S3 = "s3"
     REVOKE = "revoke"
     READ = "read"
     UNKNOWN = "unknown"

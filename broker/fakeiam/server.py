@@ -23,6 +23,7 @@ from broker.fakeiam.faults import Drop, Operation, Redirect, Status
 from broker.fakeiam.model import Claim, Key, RefusedError
 from broker.fakeiam.realm import Realm, utc_now
 from broker.fakeiam.state import State
+from broker.fakeiam.storage import Trade
 from broker.fakeiam.tokens import TWELVE_HOURS, Tokens
 from broker.fakeiam.wire import reset, send
 
@@ -38,8 +39,12 @@ _ROUTES: Final[tuple[tuple[str, str, Operation, api.Handler], ...]] = (
     ("GET", "/identity/v3/users/{user}/application_credentials/{key}", Operation.KEY, api.key),
     ("GET", "/identity", Operation.READ, api.versions),
     ("GET", "/identity/v3", Operation.READ, api.version),
+    ("POST", "/s3/{region:[a-z0-9-]+}", Operation.S3, api.s3),
     ("*", "/identity/v3/auth/tokens", Operation.UNKNOWN, api.not_allowed),
 )
+
+# Below the server's address; a client's setting has a region in its place.
+S3_PATH: Final = "/s3/{region}"
 
 Observer = Callable[[str, str, int], None]
 """Told of each request: method, path (a pattern, or cut short), status (0: no answer)."""
@@ -48,7 +53,7 @@ Observer = Callable[[str, str, int], None]
 class FakeIam:
     """One emulated IAM with a first user and a first key; everything may be changed while it is served.
 
-    `life` is the tokens' life in seconds. `clock` and `sleep` are for tests. Random values are chosen where
+    `life` is the tokens' life in seconds; S3 credentials are had at `S3_PATH` of the same server. `clock` and `sleep` are for tests. Random values are chosen where
     no `key_id` and `key_secret` are given.
     """
 
@@ -122,8 +127,13 @@ class FakeIam:
 
     async def _read(self, request: web.Request, operation: Operation) -> api.Call:
         content_type = request.headers.get("Content-Type")
-        claim: Claim | Exchange | RefusedError | None = None
-        if operation is Operation.ISSUE:
+        claim: Claim | Exchange | Trade | RefusedError | None = None
+        if operation is Operation.S3:
+            try:
+                claim = api.trade_of(await request.read(), content_type)
+            except web.HTTPRequestEntityTooLarge:
+                claim = RefusedError(400, "InvalidRequest")
+        elif operation is Operation.ISSUE:
             try:
                 claim = api.claim_of(self.state, await request.read(), content_type)
             except web.HTTPRequestEntityTooLarge:
@@ -165,6 +175,11 @@ class FakeIam:
 
     def _now(self) -> datetime:
         return self.realm.clock()
+
+
+def s3_url(url: str) -> str:
+    """The address of object storage, with a place for the region, beside an IAM that is served at this URL."""
+    return url.removesuffix("/identity/v3") + S3_PATH
 
 
 def _public_path(request: web.Request) -> str:

@@ -19,7 +19,7 @@ COMMAND = [sys.executable, "-c", "from broker.cli.fake_iam import fake_iam; fake
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_prints_what_a_user_needs_and_ends_cleanly(number: signal.Signals):
-    """Four export lines on stdout, one line per request on stderr, exit 0 on a signal."""
+    """Five export lines on stdout, one line per request on stderr, exit 0 on a signal."""
     with subprocess.Popen(
         [*COMMAND, "--port", "0", "--fault", "503:times=1"],
         stdout=subprocess.PIPE,
@@ -27,7 +27,7 @@ def test_it_prints_what_a_user_needs_and_ends_cleanly(number: signal.Signals):
         text=True,
     ) as process:
         assert process.stdout is not None
-        lines = [shlex.split(process.stdout.readline())[1].partition("=") for _ in range(4)]
+        lines = [shlex.split(process.stdout.readline())[1].partition("=") for _ in range(5)]
         exported = {name: value for name, _, value in lines}
         with pytest.raises(urllib.error.HTTPError) as error:
             urllib.request.urlopen(exported["OS_AUTH_URL"])  # noqa: S310  (our own loopback URL)
@@ -39,6 +39,8 @@ def test_it_prints_what_a_user_needs_and_ends_cleanly(number: signal.Signals):
     assert log == "GET /identity/v3 503\n"
     assert len(exported["KAKAOCLOUD_APPLICATION_CREDENTIAL_ID"]) == 32
     assert exported["KAKAOCLOUD_BROKER_IAM__URL"] == exported["OS_AUTH_URL"]
+    server = exported["OS_AUTH_URL"].removesuffix("/identity/v3")
+    assert exported["KAKAOCLOUD_BROKER_S3__URL"] == f"{server}/s3/{{region}}"
     assert len(exported["KAKAOCLOUD_APPLICATION_CREDENTIAL_SECRET"]) == 86
 
 
@@ -78,6 +80,7 @@ def test_a_given_secret_is_not_repeated(tmp_path: Path):
         (["--fault", "nix"], "fault 'nix' is not known; known are latency"),
         (["--life", "long"], "'long' is not a duration"),
         (["--life", "0"], "between 1 second and 366 days"),
+        (["--s3-life", "0"], "between 1 second and 12 hours"),
     ],
 )
 def test_bad_usage_is_exit_2_with_the_remedy(arguments: list[str], sentence: str):
