@@ -22,6 +22,8 @@ from broker.outward.transport import Endpoint, Transport
 
 OPERATION: Final = "s3"  # in the metrics
 _PROVIDER = "iam.kakaocloud.com"  # as KakaoCloud documents it, whatever IAM's address is
+# Of an identity; regions and durations beyond wait for one.
+_CONNECTIONS = 8
 _READ = frozenset({200})
 _HEADERS = {"Content-Type": "application/json", "Accept": "application/xml, text/xml"}
 
@@ -44,7 +46,7 @@ class ObjectStorage:
         self._endpoint = endpoint
         self._clock = clock
         self._on_request = on_request
-        self._transport = Transport(endpoint, read=_READ)
+        self._transport = Transport(endpoint, _CONNECTIONS, _READ)
 
     async def __aenter__(self) -> Self:
         """Raises ConfigError when the CA file cannot be used."""

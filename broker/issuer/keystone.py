@@ -18,12 +18,13 @@ from broker.core.model import AccessKey, KeyFacts, Passed, Reply, Row, Token, Va
 from broker.core.ports import Clock
 from broker.core.secret import Secret, wipe
 from broker.issuer import wire
-from broker.issuer.address import next_url
 from broker.issuer.document import odd
+from broker.issuer.endpoint import CONNECTIONS, READ, Endpoint
 from broker.issuer.faults import Operation, refusal
-from broker.issuer.headers import sole
 from broker.issuer.reply import parse_reply, parse_validity
-from broker.issuer.transport import Answer, Endpoint, Transport
+from broker.outward.address import next_url
+from broker.outward.headers import sole
+from broker.outward.transport import Answer, Transport
 
 __all__ = ["Endpoint", "Keystone", "OnRequest"]
 
@@ -62,7 +63,7 @@ class Keystone:
         self._endpoint = endpoint
         self._clock = clock
         self._on_request = on_request
-        self._transport = Transport(endpoint)
+        self._transport = Transport(endpoint, CONNECTIONS, READ)
         self._passing = Transport(endpoint, _RELAYS, _PASSED)
 
     async def __aenter__(self) -> Self:

@@ -21,7 +21,7 @@ from broker.issuer.document import (
     rows_at,
     text_at,
 )
-from broker.issuer.headers import Headers, date, sole
+from broker.outward.headers import Headers, date, sole
 
 _VISIBLE = re.compile(r"[!-~]+")
 

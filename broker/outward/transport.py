@@ -28,11 +28,6 @@ from broker.outward.peer import Peer
 from broker.outward.proxy import proxy_for
 from broker.outward.trust import tls_context
 
-# An identity has at most an issue, a validation, a list and a look at its key in flight: none of them ever waits for
-# another here.
-CONNECTIONS = 8
-# Only these bodies are looked at; the others say enough by their status, and may be endless.
-READ = frozenset({200, 201, 404})
 _HEADERS = {
     "Accept": "application/json",
     "Accept-Encoding": "identity",
@@ -73,9 +68,7 @@ class Answer:
 class Transport:
     """Owns the one session to a server; an async context manager."""
 
-    def __init__(
-        self, endpoint: Endpoint, connections: int = CONNECTIONS, read: Container[int] = READ
-    ) -> None:
+    def __init__(self, endpoint: Endpoint, connections: int, read: Container[int]) -> None:
         """At most so many `connections` at once: who comes then waits, within its deadline.
 
         Of an answer whose status is not in `read`, the body is left out.

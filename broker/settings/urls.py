@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 from broker.core.errors import Problem
 from broker.exchange.places import template_problem
-from broker.issuer.address import url_problem
+from broker.issuer.endpoint import IAM
+from broker.outward.address import url_problem
 from broker.settings.draft import Draft, Path
 
 # What pydantic takes for true.
@@ -20,7 +21,7 @@ def url_problems(draft: Draft) -> Iterator[Problem]:
     iam = draft.table.get("iam")
     insecure = isinstance(iam, dict) and str(iam.get("insecure")).lower() in _TRUE
     told = [
-        *((path, url_problem(url.rstrip("/"), insecure=insecure)) for path, url in _urls(draft.table)),
+        *((path, url_problem(IAM, url.rstrip("/"), insecure=insecure)) for path, url in _urls(draft.table)),
         *(
             (path, template_problem(url.rstrip("/"), insecure=insecure))
             for path, url in _storages(draft.table)

@@ -10,7 +10,7 @@ import pytest
 from broker.core.errors import Fault, IamError
 from broker.core.model import AccessKey
 from broker.issuer import wire
-from broker.issuer.transport import Answer
+from broker.outward.transport import Answer
 from tests.issuer.asking import KEY, asking, failure, token
 from tests.issuer.replies import (
     CANARIES,

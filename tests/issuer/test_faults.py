@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broker.core.errors import Fault, IamError
-from broker.issuer.faults import Operation, breakdown, refusal
+from broker.issuer.endpoint import IAM
+from broker.issuer.faults import Operation, refusal
+from broker.outward.breakdown import breakdown
 from tests.issuer.replies import CANARIES, error_body
 
 
@@ -88,7 +90,7 @@ def test_no_text_of_the_answer_is_repeated(operation: Operation, status: int, bo
     ],
 )
 def test_each_exception_has_one_meaning(error: Exception, fault: Fault):
-    found = breakdown(error, "iam.example.com:443", proxied=False)
+    found = breakdown(IAM, error, "iam.example.com:443", proxied=False)
     assert isinstance(found, IamError)
     assert found.fault is fault
     assert ";" in found.detail, "a remedy follows"

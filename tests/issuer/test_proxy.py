@@ -9,7 +9,8 @@ import pytest
 import trustme
 
 from broker.core.errors import Fault, IamError
-from broker.issuer.proxy import proxy_for
+from broker.issuer.endpoint import IAM as KEYSTONE
+from broker.outward.proxy import proxy_for
 from tests.issuer.asking import KEY, asking, failure
 from tests.issuer.replies import PROXY_PASSWORD, issued, reply
 from tests.issuer.scripted import scripted, tunnel_to
@@ -80,7 +81,7 @@ async def test_the_environment_is_read_for_each_request(monkeypatch: pytest.Monk
 def test_the_proxy_for(url: str, no_proxy: str, proxy: str | None, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.test:3128")
     monkeypatch.setenv("no_proxy", no_proxy)
-    assert proxy_for(url) == proxy
+    assert proxy_for(KEYSTONE, url) == proxy
 
 
 @pytest.mark.parametrize(
@@ -95,7 +96,7 @@ def test_the_proxy_for(url: str, no_proxy: str, proxy: str | None, monkeypatch: 
 def test_a_proxy_that_is_none_is_not_repeated(proxy: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("https_proxy", proxy)
     with pytest.raises(IamError, match="https_proxy") as caught:
-        proxy_for(IAM)
+        proxy_for(KEYSTONE, IAM)
     assert caught.value.fault is Fault.UNAVAILABLE
     assert PROXY_PASSWORD not in caught.value.detail
     assert caught.value.__context__ is None

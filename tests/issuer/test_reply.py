@@ -8,8 +8,8 @@ import pytest
 from broker.core.errors import Fault, IamError
 from broker.core.model import Named, Validity
 from broker.core.secret import Secret
-from broker.issuer.headers import Headers
 from broker.issuer.reply import parse_reply, parse_validity
+from broker.outward.headers import Headers
 from tests.issuer.replies import KEY_ID, TOKEN, USER_ID, token_body
 
 HEADERS: Headers = (("X-Subject-Token", TOKEN),)

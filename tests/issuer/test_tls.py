@@ -12,7 +12,7 @@ import trustme
 
 from broker.core.errors import ConfigError, Fault
 from broker.issuer.keystone import Endpoint, Keystone
-from broker.issuer.trust import tls_context
+from broker.outward.trust import tls_context
 from tests.issuer.asking import KEY, CountingClock, asking, failure
 from tests.issuer.replies import issued, reply
 from tests.issuer.scripted import hang, scripted

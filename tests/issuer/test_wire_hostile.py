@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from broker.core.errors import Fault, IamError
 from broker.issuer import wire
-from broker.issuer.headers import Headers
 from broker.issuer.reply import parse_reply, parse_validity
+from broker.outward.headers import Headers
 from tests.issuer.replies import TOKEN, token_body
 
 HEADERS: Headers = (("X-Subject-Token", TOKEN), ("Date", "Fri, 02 Oct 2026 09:00:00 GMT"))

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broker.issuer.address import host_and_port, is_loopback, next_url, url_problem
-from broker.issuer.keystone import Endpoint
+from broker.issuer.endpoint import IAM, Endpoint
+from broker.outward.address import host_and_port, is_loopback, next_url, url_problem
 
 BASE = "https://iam.example.com/identity/v3"
 
@@ -26,7 +26,7 @@ BASE = "https://iam.example.com/identity/v3"
     ],
 )
 def test_good_addresses(url: str):
-    assert url_problem(url, insecure=False) is None
+    assert url_problem(IAM, url, insecure=False) is None
 
 
 @pytest.mark.parametrize(
@@ -57,19 +57,19 @@ def test_good_addresses(url: str):
     ],
 )
 def test_addresses_that_are_no_address_of_iam(url: str):
-    assert url_problem(url, insecure=True) is not None
+    assert url_problem(IAM, url, insecure=True) is not None
 
 
 @pytest.mark.parametrize(
     "host", ["iam.example.com", "10.0.0.1", "127.0.0.1.example.com", "localhost.example", "127.1"]
 )
 def test_plain_http_beyond_loopback_needs_a_word(host: str):
-    assert "unencrypted" in (url_problem(f"http://{host}/v3", insecure=False) or "")
-    assert url_problem(f"http://{host}/v3", insecure=True) is None
+    assert "unencrypted" in (url_problem(IAM, f"http://{host}/v3", insecure=False) or "")
+    assert url_problem(IAM, f"http://{host}/v3", insecure=True) is None
 
 
 def test_a_password_in_the_address_is_not_repeated():
-    assert "canary" not in (url_problem("https://user:canary@iam.example.com/v3", insecure=False) or "")
+    assert "canary" not in (url_problem(IAM, "https://user:canary@iam.example.com/v3", insecure=False) or "")
     with pytest.raises(ValueError, match=r"^iam\.url holds a user or a password") as caught:
         Endpoint("https://user:canary@iam.example.com/v3")
     assert "canary" not in str(caught.value)
@@ -151,4 +151,4 @@ def test_a_link_that_leads_out_is_not_followed(link: str):
 def test_whatever_the_link_says_the_origin_is_ours(link: str):
     following = next_url(BASE, link)
     assert following is None or following.startswith(f"{BASE}/")
-    url_problem(link, insecure=False)
+    url_problem(IAM, link, insecure=False)

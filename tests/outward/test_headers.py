@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broker.issuer.headers import date, retry_after, sole
+from broker.outward.headers import date, retry_after, sole
 
 NOW = ("Date", "Fri, 02 Oct 2026 08:00:00 GMT")
 
