@@ -1,0 +1,1 @@
+"""Trading a token for S3 credentials, over real sockets."""
