@@ -16,9 +16,10 @@ from broker.client.reply import no_broker
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import Any
 
+    from broker.client.address import Address
     from broker.client.ask import Steps, T
     from broker.client.reply import Answer
 
@@ -42,15 +43,15 @@ _ROW = {
 }  # fmt: skip
 
 
-def run(environ: Mapping[str, str], steps: Steps[T]) -> T:
-    """What the steps come to, each put to the broker that the environment names then. Raises ClientError."""
+def run(find: Callable[[], Address], steps: Steps[T]) -> T:
+    """What the steps come to, each put to the broker that is found then. Raises ClientError."""
     try:
         question = next(steps)
         while True:
             if question.after:
                 time.sleep(question.after)
             try:
-                place = address.find(environ)
+                place = find()
                 written = ask.request(place, question.target, question.headers, question.body)
                 answer = ask.asked(place, written, question.timeout)
             except Unreachable as error:
@@ -66,19 +67,19 @@ def token(
     environ: Mapping[str, str], identity: str | None, timeout: float, min_ttl: float | None = None
 ) -> Answer:
     """The answer with a token that lives `min_ttl` seconds, waited for up to `timeout` of them. Raises ClientError."""
-    return checked(run(environ, awaited(token_target(identity, min_ttl), timeout)))
+    return checked(_put(environ, awaited(token_target(identity, min_ttl), timeout)))
 
 
 def bare_token(
     environ: Mapping[str, str], identity: str | None, timeout: float, min_ttl: float | None = None
 ) -> str:
     """The same, the token alone: no JSON is sent, nor read."""
-    answer = run(environ, awaited(token_target(identity, min_ttl), timeout, accept="text/plain"))
+    answer = _put(environ, awaited(token_target(identity, min_ttl), timeout, accept="text/plain"))
     # Any server might say a word to whoever asks; a weak tag beside it is what a broker's token has.
     if answer.kind != "text/plain" or not (answer.etag or "").startswith('W/"'):
         raise no_broker()
     text = answer.body.decode("latin-1")
-    if not _is_word(text):
+    if not is_word(text):
         raise strange()
     return text
 
@@ -109,17 +110,17 @@ def awaited(
 
 def status(environ: Mapping[str, str]) -> list[dict[str, Any]]:
     """The identities that the caller may see, with their state. Raises ClientError."""
-    return run(environ, _identities())
+    return _put(environ, _identities())
 
 
 def projects(environ: Mapping[str, str], identity: str | None) -> list[dict[str, Any]]:
     """The projects of an identity's user, as Keystone gave them. Raises ClientError."""
-    return run(environ, _projects(identity))
+    return _put(environ, _projects(identity))
 
 
 def reject(environ: Mapping[str, str], identity: str | None, sha256: str) -> dict[str, Any]:
     """Report that the token of this SHA-256 is refused; the outcome as the broker tells it. Raises ClientError."""
-    return run(environ, rejected(identity, sha256, REJECTION_WAIT))
+    return _put(environ, rejected(identity, sha256, REJECTION_WAIT))
 
 
 def rejected(identity: str | None, sha256: str, timeout: float) -> Steps[dict[str, Any]]:
@@ -145,7 +146,7 @@ def token_target(identity: str | None, min_ttl: float | None) -> str:
 def checked(answer: Answer) -> Answer:
     """The answer, if it holds a token that is safe in a header or a line. Raises Unreachable."""
     found = answer.tree().get("token")
-    if not isinstance(found, str) or not _is_word(found):
+    if not isinstance(found, str) or not is_word(found):
         raise strange()
     return answer
 
@@ -194,7 +195,7 @@ def path_of(identity: str) -> str:
     return f"/v1/identities/{part_of_path(identity)}"
 
 
-def _is_word(text: str) -> bool:
+def is_word(text: str) -> bool:
     """Whether it is printable ASCII without a space, as every token is."""
     return bool(text) and text.isascii() and text.isprintable() and " " not in text
 
@@ -202,6 +203,10 @@ def _is_word(text: str) -> bool:
 def _upwards(number: float) -> int:
     """It, or the next whole number: `math` is a library of its own to load."""
     return -int(-number // 1)
+
+
+def _put(environ: Mapping[str, str], steps: Steps[T]) -> T:
+    return run(lambda: address.find(environ), steps)
 
 
 def _identities() -> Steps[list[dict[str, Any]]]:
