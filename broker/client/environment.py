@@ -59,7 +59,8 @@ def environment(
         "KAKAOCLOUD_APPLICATION_CREDENTIAL_SECRET": shown,
     }
     if token is not None:
-        made["OS_TOKEN"] = token
+        # openstacksdk fails where it finds a token and is to use anything else.
+        made |= {"OS_TOKEN": token, "OS_AUTH_TYPE": "v3token"}
     if s3:
         made = {name: text for name, text in made.items() if name not in _AWS}
         made |= {

@@ -63,7 +63,7 @@ def test_the_client_secret_and_the_token_where_they_are_asked_for():
     made = environment({}, FACADE, BROKER, secret="the client secret", token="t")
     assert made["OS_APPLICATION_CREDENTIAL_SECRET"] == "the client secret"
     assert made["KAKAOCLOUD_APPLICATION_CREDENTIAL_SECRET"] == "the client secret"
-    assert made["OS_TOKEN"] == "t"
+    assert (made["OS_TOKEN"], made["OS_AUTH_TYPE"]) == ("t", "v3token")
     assert "OS_TOKEN" not in environment({"OS_TOKEN": KEY}, FACADE, BROKER)
 
 
