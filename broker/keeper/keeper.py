@@ -36,6 +36,7 @@ from broker.core.ports import Issuer, Store
 from broker.core.watch import Method
 from broker.keeper.flights import Flights
 from broker.keeper.health import Health
+from broker.keeper.line import Line
 from broker.keeper.places import KeyPlace, Places, openers
 from broker.keeper.remembrance import KEEPING, BudgetKeeping, Remembrance
 from broker.keeper.setting import Setting
@@ -66,7 +67,8 @@ class Keeper:
         self._keeping = BudgetKeeping(identity, store, setting, self.remembrance)
         self._closed = False
         self.closing_at = float("inf")  # nobody waits beyond
-        self._changed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._changes = Line(setting.clock)
+        self._tokens = Line(setting.clock)  # those for whom only another token is news
 
     async def restore(self) -> None:
         """Take up what survived a restart; to be called before anything else, or not at all."""
@@ -114,7 +116,7 @@ class Keeper:
             wake = until if flying else self.next_try(now, min_ttl)
             if now >= until or (wake >= until and not flying):
                 raise self.refusal(now, min_ttl)
-            await self.clock.wait(self._changed, wake)
+            await self._changes.wait(wake)
 
     def reported(self, digest: str) -> None:
         """A client says that the token of this SHA-256 is refused; see `reporting`."""
@@ -127,17 +129,17 @@ class Keeper:
     async def news(self, until: float) -> None:
         """Return at the next change of the lease, or when the clock reads `until`."""
         self.observe()
-        await self.clock.wait(self._changed, until)
+        await self._changes.wait(until)
+
+    async def next_token(self, until: float) -> None:
+        """Return when there is another token, or when the clock reads `until`."""
+        await self._tokens.wait(until)
 
     def end(self, by: float) -> None:
         """Nobody waits beyond this moment; who waits for a change looks up now."""
         self.closing_at = by
-        self.wake()
-
-    def wake(self) -> None:
-        """Let everybody who waits for a change look up."""
-        changed, self._changed = self._changed, asyncio.get_running_loop().create_future()
-        changed.set_result(None)
+        self._changes.let_go()
+        self._tokens.let_go()
 
     def woke(self) -> None:
         """The machine has slept: much may have happened at IAM, and whoever waits has waited long."""
@@ -278,7 +280,9 @@ class Keeper:
         self._told(before, self.clock.now())
 
     def _told(self, before: Lease, now: float) -> None:
-        self.wake()
+        self._changes.let_go()
+        if self.lease.held is not None and self.lease.held is not before.held:
+            self._tokens.let_go()
         for observer in (self._remember, *self._setting.observers):
             try:
                 observer(before, self.lease, now)

@@ -66,7 +66,7 @@ async def _another(request: web.Request, keeper: Keeper, held: Held, until: floa
     """The successor of `held` once there is one, else what there is at the end of the wait."""
     desk = request.app[DESK]
     while desk.clock.now() < until and not desk.drain.begun:
-        await keeper.news(until)
+        await keeper.next_token(until)
         now = lease.servable(keeper.lease, desk.clock.now())
         if now is not None and now.token.digest != held.token.digest:
             break
