@@ -23,6 +23,7 @@ from broker.clock import BootClock
 from broker.core import timing
 from broker.core.access import Owner
 from broker.core.ports import Clock
+from broker.garbage import Sweeping
 from broker.identity.sources import Sources
 from broker.keeper import tending
 from broker.keeper.keyring import Keyring
@@ -181,6 +182,7 @@ class _Tick:
         self._client_secrets = client_secrets
         self._due = desk.clock.now() + EVERY
         self._suspended = desk.clock.suspended()
+        self._sweeping = Sweeping(desk.clock.now())
 
     def __call__(self) -> None:
         clock, keyring = self._desk.clock, self._desk.keyring
@@ -195,6 +197,7 @@ class _Tick:
         self._desk.allowed.tick()
         self._auditing.tick(now)
         self._client_secrets.tick(now)
+        self._sweeping.tick(now, self._desk.crowd.inside)
 
 
 def _readings(keyring: Keyring, clock: Clock) -> Iterator[Reading]:
