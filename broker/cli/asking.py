@@ -7,6 +7,7 @@ import click
 
 from broker.cli import execute as executing
 from broker.cli import reject as rejecting
+from broker.cli import s3_credentials as buying
 from broker.cli import token as printing
 from broker.cli import wait as waiting
 from broker.cli.duration import Duration
@@ -107,3 +108,24 @@ def execute(
         with_token=with_token,
         client_secret_file=client_secret_file,
     )
+
+
+@click.command("s3-credentials")
+@click.argument("identity", required=False)
+@click.option("--region", metavar="REGION", help="The region of the object storage; by default the broker's.")
+@click.option(
+    "--duration",
+    type=Duration(),
+    help="How long they are to live, such as 30m; by default as the broker is set.",
+)
+def s3_credentials(identity: str | None, region: str | None, duration: float | None) -> None:
+    """Print S3 credentials that the token of IDENTITY buys, as JSON for `credential_process` of AWS' clients.
+
+    Without a name, of your only identity or the one called default.
+
+    \b
+    Exit codes: 69 no broker or no credentials, 77 access denied.
+    Example, a line in ~/.aws/config:
+      credential_process = broker s3-credentials
+    """  # noqa: D301
+    buying.s3_credentials(identity, region=region, duration=duration)

@@ -19,6 +19,7 @@ _COMMANDS = {
     "wait": ("broker.cli.asking:wait", "Wait until usable tokens are held."),
     "reject": ("broker.cli.asking:reject", "Report a token that is refused, from stdin."),
     "exec": ("broker.cli.asking:execute", "Become a command that finds the broker."),
+    "s3-credentials": ("broker.cli.asking:s3_credentials", "Print S3 credentials, as AWS clients take them."),
     "projects": ("broker.cli.projects:projects", "List the projects of an identity's user."),
     "check": ("broker.cli.check:check", "Check settings and key files without starting."),
     "explain": ("broker.cli.explain:explain", "Say which grant lets a caller in, or why none does."),

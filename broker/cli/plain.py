@@ -17,6 +17,7 @@ _OPTIONS = {
     "token": {"--format": "form", "--min-ttl": "min_ttl", "--timeout": "timeout"},
     "wait": {"--timeout": "timeout"},
     "reject": {},
+    "s3-credentials": {"--region": "region", "--duration": "duration"},
     "run": {"--config": "config"},
     "exec": {"--identity": "identity", "--client-secret-file": "client_secret_file"},
 }
@@ -47,6 +48,10 @@ def done(words: Sequence[str]) -> bool:
         from broker.cli.token import token  # noqa: PLC0415
 
         token(*names, **given)
+    elif command == "s3-credentials":
+        from broker.cli.s3_credentials import s3_credentials  # noqa: PLC0415
+
+        s3_credentials(*names, **given)
     else:
         from broker.cli.reject import reject  # noqa: PLC0415
 
@@ -92,7 +97,7 @@ def _value(argument: str, text: str) -> Path | str | float | None:
         from pathlib import Path  # noqa: PLC0415
 
         return Path(text) if text else None
-    if argument in {"identity", "client_secret_file"}:
+    if argument in {"identity", "client_secret_file", "region"}:
         return text or None
     if argument == "form":
         from broker.cli.token import FORMS  # noqa: PLC0415

@@ -85,9 +85,14 @@ def bare_token(
 
 
 def awaited(
-    target: str, timeout: float, *, accept: str = "application/json", patient: bool = False
+    target: str,
+    timeout: float,
+    *,
+    accept: str = "application/json",
+    patient: bool = False,
+    what: str = "token",
 ) -> Steps[Answer]:
-    """The answer with a token, asked for again for as long as that makes sense; if `patient`, of a broker that is away too."""
+    """The answer with `what`, asked for again for as long as that makes sense; if `patient`, of a broker that is away too."""
     until, after = time.monotonic() + timeout, 0.0
     while True:
         left = max(0.0, until - time.monotonic() - after)
@@ -104,7 +109,7 @@ def awaited(
             return answer
         pause = pause_after(answer)
         if pause is None or time.monotonic() + pause >= until:
-            raise failure(answer)
+            raise failure(answer, what)
         after = pause
 
 
@@ -125,7 +130,7 @@ def reject(environ: Mapping[str, str], identity: str | None, sha256: str) -> dic
 
 def rejected(identity: str | None, sha256: str, timeout: float) -> Steps[dict[str, Any]]:
     """The same; the verdict is waited for up to `timeout` seconds."""
-    name = (yield from _usual_identity("whose token it is")) if identity is None else identity
+    name = (yield from usual_identity("whose token it is")) if identity is None else identity
     wait = min(timeout, LONGEST_WAIT)
     headers = {"Accept": "application/json", "Prefer": f"wait={_upwards(wait)}"}
     answer = yield Question(f"{path_of(name)}/rejections", headers, wait + MOMENT, body={"sha256": sha256})
@@ -174,8 +179,8 @@ def pause_after(answer: Answer) -> float | None:
     return max(_SHORTEST_PAUSE, float(told))
 
 
-def failure(answer: Answer) -> ClientError:
-    """A refusal as ours, with the broker's reason."""
+def failure(answer: Answer, what: str = "token") -> ClientError:
+    """A refusal as ours, with the broker's reason why there is no such."""
     problem = answer.tree()
     code, detail = problem.get("code", "unknown"), problem.get("detail", "no reason given")
     retry = problem.get("retry_after")
@@ -183,7 +188,7 @@ def failure(answer: Answer) -> ClientError:
         error: ClientError = Denied(f"{code}: {detail}")
     elif answer.status == 503:
         again = f"; the broker tries again in {retry} s" if retry else ""
-        error = Unreachable(f"no token: {code}: {detail}{again}")
+        error = Unreachable(f"no {what}: {code}: {detail}{again}")
     else:
         error = ClientError(f"{code}: {detail}")
     error.code, error.retry_after = str(code), pause_after(answer)
@@ -217,7 +222,7 @@ def _identities() -> Steps[list[dict[str, Any]]]:
 
 
 def _projects(identity: str | None) -> Steps[list[dict[str, Any]]]:
-    name = (yield from _usual_identity("whose projects you want")) if identity is None else identity
+    name = (yield from usual_identity("whose projects you want")) if identity is None else identity
     return (yield from _listed(f"{path_of(name)}/projects", "projects", _PROJECTS_TIMEOUT))
 
 
@@ -231,7 +236,7 @@ def _listed(target: str, field: str, timeout: float) -> Steps[list[dict[str, Any
     return rows
 
 
-def _usual_identity(which: str) -> Steps[str]:
+def usual_identity(which: str) -> Steps[str]:
     """The identity called default, else the only one."""
     names = [str(row["identity"]) for row in (yield from _identities())]
     if "default" in names:

@@ -18,6 +18,9 @@ OURS = {
     "broker.client", "broker.client.address", "broker.client.ask", "broker.client.failures", "broker.client.fetch",
     "broker.client.reply",
 }  # fmt: skip
+CREDENTIALS = {
+    "AccessKeyId": "AKIA", "SecretAccessKey": "s", "Token": "t", "Expiration": "2026-01-01T00:00:00Z",
+}  # fmt: skip
 HEAVY = {
     "aiohttp", "apscheduler", "argparse", "asyncio", "click", "contextlib", "cryptography", "dataclasses", "http",
     "inspect", "ipaddress", "logging", "pathlib", "prometheus_client", "pydantic", "pydantic_settings", "random",
@@ -75,6 +78,7 @@ async def test_over_loopback_it_takes_no_more(tmp_path: Path):
             {"identity": "a", "urls": ["http://127.0.0.1:1/identity/v3"], "client_secret": False},
         ),
         (("token", "--timeout", "1s", "--min-ttl", "10m"), None),
+        (("s3-credentials", "shop", "--region", "kr-east-1", "--duration", "30m"), CREDENTIALS),
     ],
 )
 async def test_the_others_take_none_of_the_heavy_ones(tmp_path: Path, words: tuple[str, ...], reply: object):

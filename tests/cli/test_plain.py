@@ -17,7 +17,7 @@ Calls = list[Call]
 def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
     """What the commands were called with, their defaults filled in; nobody is asked."""
     seen: Calls = []
-    for name in ("token", "wait", "reject", "run", "execute"):
+    for name in ("token", "wait", "reject", "run", "execute", "s3_credentials"):
         module = import_module(f"broker.cli.{name}")
         monkeypatch.setattr(module, name, _recorder(name, getattr(module, name), seen))
     return seen
@@ -46,6 +46,11 @@ def _recorder(name: str, command: Callable[..., None], seen: Calls) -> Callable[
         "wait --timeout=2d",
         "reject",
         "reject shop",
+        "s3-credentials",
+        "s3-credentials shop",
+        "s3-credentials --region kr-east-1 --duration 30m shop",
+        "s3-credentials --duration=3600 --region=kr --region x",
+        "s3-credentials --region A/B --duration 0",
         "run",
         "run --config /etc/b.toml",
         "run --config a --config=b",
@@ -96,6 +101,11 @@ def test_a_strange_name_means_the_same_to_both(calls: Calls, word: str):
         "wait --nonsense",
         "reject a b",
         "reject --timeout 5",
+        "s3-credentials a b",
+        "s3-credentials --region",
+        "s3-credentials --region=",
+        "s3-credentials --duration soon",
+        "s3-credentials --timeout 5",
         "run b.toml",
         "run --config",
         "run --config=",
