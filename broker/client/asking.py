@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from broker.client import address, fetch
 from broker.client.failures import BadAddress
@@ -21,6 +21,15 @@ if TYPE_CHECKING:
     from broker.client.ask import Steps
 
 TIMEOUT = 5.0  # seconds
+
+
+class Given(Protocol):
+    """A token of an identity."""
+
+    @property
+    def identity(self) -> str: ...
+    @property
+    def value(self) -> Secret: ...
 
 
 class Asking:
@@ -39,9 +48,9 @@ class Asking:
     ) -> None:
         if not (math.isfinite(timeout) and timeout >= 0):
             raise ValueError("timeout is a number of seconds")
-        self._identity = None if identity is None else fetch.part_of_path(identity)
+        self.identity = None if identity is None else fetch.part_of_path(identity)
         self._place = None if url is None else _placed(url)
-        self._timeout = timeout
+        self.timeout = timeout
 
     def find(self) -> Address:
         """Where the broker is now. Raises Unreachable."""
@@ -51,15 +60,16 @@ class Asking:
         """The token, of `min_ttl` seconds of life at least."""
         if min_ttl is not None and not (math.isfinite(min_ttl) and min_ttl >= 0):
             raise ValueError("min_ttl is a number of seconds")
-        target = fetch.token_target(self._identity, min_ttl)
-        return read_token((yield from fetch.awaited(target, self._timeout, patient=True)))
+        target = fetch.token_target(self.identity, min_ttl)
+        return read_token((yield from fetch.awaited(target, self.timeout, patient=True)))
 
-    def reject_steps(self, token: Token | Secret | str) -> Steps[Rejection]:
+    def reject_steps(self, token: Given | Secret | str) -> Steps[Rejection]:
         """What comes of a report. Only the token's SHA-256 leaves this process."""
-        identity = token.identity if isinstance(token, Token) else self._identity
-        value = token.value if isinstance(token, Token) else token
+        identity, value = (
+            (self.identity, token) if isinstance(token, Secret | str) else (token.identity, token.value)
+        )
         secret = value if isinstance(value, Secret) else Secret(value)
-        return read_rejection((yield from fetch.rejected(identity, secret.sha256(), self._timeout)))
+        return read_rejection((yield from fetch.rejected(identity, secret.sha256(), self.timeout)))
 
 
 def _placed(url: str) -> Address:

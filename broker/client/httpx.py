@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 
-from broker.client.asking import TIMEOUT
+from broker.client.asking import TIMEOUT, Given
 from broker.client.async_token_client import AsyncTokenClient
 from broker.client.destination import HEADER, judge
 from broker.client.reporter import Sent, ThreadReporter
@@ -82,7 +82,7 @@ def _plan(request: httpx.Request, sent: Sent) -> _Plan:
             yield _carrying(request, another)
 
 
-def _carrying(request: httpx.Request, token: Token) -> httpx.Request:
+def _carrying(request: httpx.Request, token: Given) -> httpx.Request:
     request.headers = _Carried(request.headers, token.value.reveal())
     return request
 

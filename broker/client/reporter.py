@@ -20,7 +20,7 @@ from broker.client.fetch import run
 
 if TYPE_CHECKING:
     from broker.client.ask import Steps
-    from broker.client.asking import Asking
+    from broker.client.asking import Asking, Given
     from broker.client.token import Token
     from broker.core.secret import Secret
 
@@ -31,7 +31,7 @@ _log = logging.getLogger("broker.client")
 class Sent:
     """A token that goes with a request, and how many verdicts there had been by then."""
 
-    token: Token
+    token: Given
     verdicts: int
 
 
@@ -43,7 +43,7 @@ class Reporter:
         self._verdicts = 0
         self._same: Secret | None = None  # the token that the last verdict has left in place
 
-    def sent(self, token: Token) -> Sent:
+    def sent(self, token: Given) -> Sent:
         """The token leaves with a request now."""
         return Sent(token, self._verdicts)
 

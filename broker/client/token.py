@@ -23,7 +23,7 @@ class Token:
     """What the broker holds for an identity. Shown, logged or pickled, it does not tell its value."""
 
     identity: str
-    value: Secret  # `value.reveal()` is the text
+    value: Secret  # its `reveal` gives the text
     issued_at: datetime  # aware, as all times here
     expires_at: datetime
     expires_in: int  # seconds that were left when the broker answered

@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from broker.serving import facades, health, identities, openapi, rejections, s3, tokens
+from broker.serving import facades, health, identities, keystone, openapi, rejections, s3, tokens
 from broker.serving.context import DESK, Desk
 from broker.serving.doorway import DOORWAY, Doorway, Serve
 from broker.serving.gates import LARGEST_BODY
@@ -18,6 +18,7 @@ ROUTES = {
         ("GET", "/v1/identities", identities.identities),
         ("GET", "/v1/identities/{name}", identities.identity),
         ("GET", "/v1/identities/{name}/token", tokens.named_token),
+        ("GET", "/v1/identities/{name}/keystone", keystone.keystone),
         ("GET", "/v1/identities/{name}/catalog", identities.catalog),
         ("GET", "/v1/identities/{name}/projects", identities.projects),
         ("GET", "/v1/identities/{name}/s3-credentials", s3.s3_credentials),

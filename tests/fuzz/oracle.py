@@ -22,7 +22,7 @@ _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,8})(?:;[\t\x20-\x7e\x80-\xff]*)?\r\n")
 # A little less than what the broker's parser takes.
 _LONGEST = 8000
 _MOST_FIELDS = 120
-_PATHS = re.compile(rb"/v1/(?:token|identities/default/token)")
+_PATHS = re.compile(rb"/v1/(?:token|identities/default/(?:token|keystone))")
 _REPORTS = b"/v1/identities/default/rejections"
 _LOOPBACK = re.compile(rb"(?i:localhost\.?|127\.\d{1,3}\.\d{1,3}\.\d{1,3}\.?|\[::1\])(?::\d{1,5})?")
 _HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~-]+)(?::\d{1,5})?")

@@ -24,6 +24,7 @@ async def test_every_answer_is_counted_once_under_its_routes_pattern(tmp_path: P
             ("/v1/identities/default", "/v1/identities/{name}", 200),
             ("/v1/identities/secret-guess", "/v1/identities/{name}", 403),
             ("/v1/identities/default/token", "/v1/identities/{name}/token", 200),
+            ("/v1/identities/default/keystone", "/v1/identities/{name}/keystone", 200),
             ("/v1/identities/default/catalog", "/v1/identities/{name}/catalog", 200),
             ("/v1/identities/default/projects", "/v1/identities/{name}/projects", 200),
             ("/v1/identities/default/s3-credentials", "/v1/identities/{name}/s3-credentials", 200),

@@ -16,6 +16,7 @@ TOKEN_ROUTES = (
     "/v1/identities",
     "/v1/identities/default",
     "/v1/identities/default/token",
+    "/v1/identities/default/keystone",
     "/v1/identities/default/catalog",
     "/v1/identities/default/projects",
 )
@@ -71,15 +72,15 @@ async def test_a_grant_lets_read_and_the_owner_keeps_the_view(tmp_path: Path, ui
     policy = Policy(Owner(OWNER, in_container=False), (Grant("default", users=frozenset({GRANTED})),))
     async with house(tmp_path, "default", "other", policy=policy, prove=Register(uid)) as broker:
         await broker.issued()
-        rest = ("/token", "/catalog", "/projects")
-        assert await status(broker, *[f"/v1/identities/default{end}" for end in rest]) == [read] * 3
+        rest = ("/token", "/keystone", "/catalog", "/projects")
+        assert await status(broker, *[f"/v1/identities/default{end}" for end in rest]) == [read] * 4
         assert await status(broker, "/v1/token", "/v1/identities/default") == [read, view]
         seen = (await broker.get("/v1/identities")).tree["identities"]
         names = {GRANTED: ["default"], STRANGER: [], OWNER: ["default", "other"]}[uid]
         assert [row["identity"] for row in seen] == names
 
 
-@pytest.mark.parametrize("rest", ["", "/token", "/catalog", "/projects"])
+@pytest.mark.parametrize("rest", ["", "/token", "/keystone", "/catalog", "/projects"])
 async def test_another_identity_and_an_unknown_one_answer_alike(tmp_path: Path, rest: str):
     """Byte for byte, headers too, or names could be probed; whatever state the other one is in."""
     policy = Policy(Owner(OWNER, in_container=False), (Grant("default", users=frozenset({GRANTED})),))
@@ -112,7 +113,7 @@ async def test_who_may_read_may_report_and_nobody_else_at_no_cost(
 
 
 @pytest.mark.parametrize("uid", [GRANTED, STRANGER, None])
-@pytest.mark.parametrize("rest", ["", "/token", "/catalog", "/projects"])
+@pytest.mark.parametrize("rest", ["", "/token", "/keystone", "/catalog", "/projects"])
 async def test_what_is_denied_asks_nothing_of_iam(tmp_path: Path, uid: int | None, rest: str):
     async with house(
         tmp_path, "default", policy=Policy(Owner(OWNER, in_container=False)), prove=Register(uid)

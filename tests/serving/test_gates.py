@@ -193,6 +193,7 @@ async def test_a_door_for_health_alone_has_no_way_to_a_token_whatever_is_sent(tm
                 "/v1/identities",
                 "/v1/identities/default",
                 "/v1/identities/default/token",
+                "/v1/identities/default/keystone",
                 "/v1/identities/default/catalog",
                 "/v1/identities/default/projects",
                 "/v1/identities/default/rejections",

@@ -22,7 +22,7 @@ async def answered_after(broker: House, target: str, change: object) -> tuple[in
     return answer.status, answer.tree.get("code", "")
 
 
-@pytest.mark.parametrize("what", ["token", "catalog", "projects"])
+@pytest.mark.parametrize("what", ["token", "keystone", "catalog", "projects"])
 async def test_a_right_that_was_withdrawn_meanwhile_is_none(tmp_path: Path, what: str):
     policy = Readable("default")
     async with house(tmp_path, "default", policy=policy) as broker:
@@ -31,7 +31,7 @@ async def test_a_right_that_was_withdrawn_meanwhile_is_none(tmp_path: Path, what
         assert broker.audit.hand_outs == []
 
 
-@pytest.mark.parametrize("what", ["token", "catalog", "projects"])
+@pytest.mark.parametrize("what", ["token", "keystone", "catalog", "projects"])
 async def test_an_identity_of_the_same_name_is_another_one(tmp_path: Path, what: str, monkeypatch):
     """A reload removed the identity, and a second one brought the name back with another key."""
     (tmp_path / "2").mkdir()
