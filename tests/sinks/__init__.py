@@ -1,0 +1,1 @@
+"""Token files: content, disk, commands, and the task that keeps one."""

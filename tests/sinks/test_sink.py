@@ -1,0 +1,318 @@
+"""What a token file holds, whatever comes: the token of now, an earlier one that is good, or nothing."""
+
+import asyncio
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from broker.sinks import work
+from broker.sinks.sink import DEADLINE, LOOK_EVERY
+from tests.core.builders import held
+from tests.sinks.kept import Kept, kept, leftovers, token_file, until
+
+LIFE = 43200.0
+
+
+async def test_it_holds_each_new_token(tmp_path: Path):
+    async with kept(token_file(tmp_path / "t")) as one:
+        for name in ("one", "two"):
+            one.gets(name)
+            await one.holds(name)
+            assert one.sink.state == "current"
+    assert os.listdir(tmp_path) == []  # noqa: PTH208
+
+
+async def test_what_lies_there_at_start_is_removed_while_there_is_no_token(tmp_path: Path):
+    """Nobody knows whether what a broker that was killed has left is still good."""
+    path = tmp_path / "t"
+    path.touch(0o600)
+    path.write_text("of an earlier run")
+    half = tmp_path / ".t.0123456789abcdef.broker-new"
+    half.write_text("half")
+    async with kept(token_file(path)) as one:
+        await one.holds(None)
+        await until(lambda: not half.exists())
+        assert one.sink.state == "absent"
+
+
+async def test_what_lies_there_at_start_stays_if_it_is_what_would_be_written(tmp_path: Path):
+    path = tmp_path / "t"
+    path.touch(0o600)
+    path.write_text("one")
+    before = path.stat()
+    async with kept(token_file(path)) as one:
+        one.gets("one")
+        await until(lambda: one.sink.state == "current")
+        assert path.stat() == before, "nobody has to read it anew"
+
+
+async def test_what_lies_there_at_start_is_replaced_otherwise_and_never_missing(tmp_path: Path):
+    path = tmp_path / "t"
+    path.touch(0o600)
+    path.write_text("of an earlier run")
+    async with kept(token_file(path)) as one:
+        one.gets("one")
+        while one.sink.state != "current":
+            assert path.read_text()
+            await until(lambda: True)
+        assert one.content() == "one"
+
+
+@pytest.mark.parametrize("life", [20.0, LIFE])
+async def test_a_token_that_is_not_replaced_leaves_the_file_before_its_end(tmp_path: Path, life: float):
+    """L1: also where IAM cannot be asked, and nobody tells."""
+    async with kept(token_file(tmp_path / "t")) as one:
+        token = one.gets("one", life)
+        await one.holds("one")
+        await one.clock.advance(token.span.deadline - one.clock.now() - 1.1)
+        assert one.content() == "one", "it is good"
+        await one.clock.advance(0.7)
+        await one.holds(None)
+        assert one.clock.now() < token.span.deadline
+        one.become(None)
+        one.gets("two")
+        await one.holds("two")
+
+
+async def test_after_a_sleep_of_the_machine_the_tick_sees_that_it_has_ended(tmp_path: Path):
+    """Timers stand still while the machine sleeps, the clock of tokens does not."""
+    async with kept(token_file(tmp_path / "t")) as one:
+        one.gets("one")
+        await one.holds("one")
+        one.clock.at += LIFE  # no timer hears of it
+        assert one.content() == "one"
+        one.sink.tick(one.clock.now())
+        await one.holds(None)
+
+
+async def test_a_dead_token_leaves_the_file_at_once(tmp_path: Path):
+    async with kept(token_file(tmp_path / "t")) as one:
+        token = one.gets("one")
+        await one.holds("one")
+        one.become(None, token.token.digest)
+        await one.holds(None)
+        one.gets("two")
+        await one.holds("two")
+
+
+async def test_a_dead_token_leaves_the_file_also_where_its_successor_cannot_be_written(tmp_path: Path):
+    template = tmp_path / "template"
+    template.write_text("{{ token }}")
+    async with kept(token_file(tmp_path / "t", template=template)) as one:
+        token = one.gets("one")
+        await one.holds("one")
+        template.write_text("{{ nothing }}")
+        one.become(held("two", sent_at=one.clock.now()), token.token.digest)
+        await one.holds(None)
+        await one.fails("'nothing' is undefined")
+
+
+async def test_a_good_token_stays_where_its_successor_cannot_be_written_until_its_own_end(tmp_path: Path):
+    template = tmp_path / "template"
+    template.write_text("{{ token }}")
+    async with kept(token_file(tmp_path / "t", template=template)) as one:
+        first = one.gets("one", life=600)
+        await one.holds("one")
+        await one.clock.advance(300)
+        template.write_text("{{ token")
+        one.gets("two")
+        await one.fails("correct that line")
+        assert (one.content(), one.sink.state) == ("one", "older")
+        await one.clock.advance(first.span.deadline - one.clock.now() - 0.5)
+        await one.holds(None)
+        template.write_text("[{{ token }}]")
+        await one.clock.advance(60)
+        await one.holds("[two]")
+        assert one.sink.trouble is None
+
+
+async def test_what_fails_is_tried_again_ever_more_slowly_and_at_once_with_a_new_token(tmp_path: Path):
+    folder = tmp_path / "later"
+    async with kept(token_file(folder / "t")) as one:
+        one.gets("one")
+        await one.fails(f"create its folder: install -d -m 0750 -o {os.geteuid()} {folder}")
+        folder.mkdir()
+        await one.clock.advance(0.9)
+        assert one.content() is None
+        await one.clock.advance(0.2)
+        await one.holds("one")
+        assert one.sink.trouble is None
+
+
+async def test_a_file_that_somebody_removes_or_changes_is_written_again(tmp_path: Path):
+    async with kept(token_file(tmp_path / "t")) as one:
+        one.gets("one")
+        await one.holds("one")
+        for spoil in (one.path.unlink, lambda: one.path.write_text("spoilt"), lambda: one.path.chmod(0o644)):
+            spoil()
+            await one.clock.advance(LOOK_EVERY)
+            await one.holds("one")
+            await until(lambda: one.path.stat().st_mode & 0o777 == 0o600)
+
+
+async def test_a_changed_template_is_taken_up(tmp_path: Path):
+    template = tmp_path / "template"
+    template.write_text("{{ token }}")
+    async with kept(token_file(tmp_path / "t", template=template)) as one:
+        one.gets("one")
+        await one.holds("one")
+        template.write_text("[{{ token }}]")
+        await one.clock.advance(LOOK_EVERY)
+        await one.holds("[one]")
+
+
+async def test_new_settings_hold_at_once(tmp_path: Path):
+    async with kept(token_file(tmp_path / "t")) as one:
+        one.gets("one")
+        await one.holds("one")
+        one.sink.change(token_file(tmp_path / "t", form="header", mode=0o640))
+        await one.holds("X-Auth-Token: one\n")
+        assert one.path.stat().st_mode & 0o777 == 0o640
+
+
+async def test_another_identity_takes_the_token_of_the_first_out_at_once(tmp_path: Path):
+    async with kept(token_file(tmp_path / "t")) as one:
+        one.gets("one")
+        await one.holds("one")
+        one.sink.change(token_file(tmp_path / "t", identity="other"))
+        one.become(None)
+        await one.holds(None)
+
+
+async def test_at_the_end_it_is_removed_or_kept(tmp_path: Path):
+    async with kept(token_file(tmp_path / "t"), keep_after=True) as one:
+        one.gets("one")
+        await one.holds("one")
+    assert one.content() == "one"
+    async with kept(token_file(tmp_path / "t")) as one:
+        one.gets("one")
+        await until(lambda: one.sink.state == "current")
+    assert one.content() is None
+
+
+Write = Callable[..., work.Written]
+
+
+class Gate:
+    """A disk that hangs until the test lets it go on."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.open = threading.Event()
+        self.reached = threading.Event()
+        self.write: Write = work.write
+        monkeypatch.setattr(work, "write", self)
+
+    def __call__(self, *args: object, clean: bool) -> work.Written:
+        self.reached.set()
+        assert self.open.wait(20)
+        return self.write(*args, clean=clean)
+
+
+async def hanging(one: Kept, gate: Gate) -> None:
+    one.gets("one")
+    await until(gate.reached.is_set)
+
+
+async def test_a_disk_that_hangs_is_told_of_and_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    gate = Gate(monkeypatch)
+    async with kept(token_file(tmp_path / "t")) as one:
+        await hanging(one, gate)
+        await one.clock.advance(DEADLINE)
+        await one.fails("its disk hangs; check the disk and its mount")
+        gate.open.set()
+        await one.holds("one")
+        assert one.sink.trouble is None
+
+
+async def test_what_a_disk_that_hung_would_write_is_not_put_in_place_when_it_is_out_of_date(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    gate = Gate(monkeypatch)
+    async with kept(token_file(tmp_path / "t")) as one:
+        await hanging(one, gate)
+        one.clock.at += LIFE  # hours later
+        one.become(None)
+        gate.open.set()
+        await until(lambda: not one.busy)
+        assert one.content() is None
+        assert leftovers(tmp_path) == []
+
+
+async def test_the_newest_token_wins_over_those_that_came_while_a_disk_hung(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    gate = Gate(monkeypatch)
+    async with kept(token_file(tmp_path / "t", on_change=("true",))) as one:
+        await hanging(one, gate)
+        one.gets("two")
+        one.gets("three")
+        gate.open.set()
+        await one.holds("three")
+        await until(lambda: len(one.runs.files) == 1)
+
+
+async def test_a_token_that_dies_while_it_is_written_does_not_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    gate = Gate(monkeypatch)
+    async with kept(token_file(tmp_path / "t")) as one:
+        await hanging(one, gate)
+        assert one.lease.held is not None
+        write = gate.write
+        # It was too late to stop it.
+        gate.write = lambda file, held, known, _, clean: write(file, held, known, lambda: True, clean=clean)
+        one.become(None, one.lease.held.token.digest)
+        gate.open.set()
+        await one.holds(None)
+        assert one.sink.state == "absent"
+
+
+async def test_a_disk_that_hangs_does_not_hold_up_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    gate = Gate(monkeypatch)
+    async with kept(token_file(tmp_path / "t")) as one:
+        await hanging(one, gate)
+        task = asyncio.create_task(one.sink.end(remove=True))
+        await one.clock.advance(0)
+        await one.clock.advance(2)
+        await until(task.done)
+        assert "hangs" in (one.sink.trouble or "")
+        gate.open.set()
+        await until(lambda: not one.busy)
+
+
+async def test_a_defect_is_told_of_and_the_file_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(work, "write", broken)
+        async with kept(token_file(tmp_path / "t"), keep_after=True) as one:
+            one.gets("one")
+            await one.fails("by a defect of the broker")
+            patched.undo()
+            await one.clock.advance(2)
+            await one.holds("one")
+
+
+async def test_the_command_is_run_after_each_change_and_once_for_what_an_earlier_run_has_left(tmp_path: Path):
+    """A broker that was killed may not have come to it."""
+    path = tmp_path / "t"
+    path.touch(0o600)
+    path.write_text("one")
+    async with kept(token_file(path, on_change=("true",))) as one:
+        one.gets("one")
+        await until(lambda: len(one.runs.files) == 1)
+        path.touch()
+        await one.clock.advance(LOOK_EVERY)
+        await until(lambda: not one.busy)
+        assert len(one.runs.files) == 1, "nothing has changed"
+        one.gets("two")
+        await until(lambda: len(one.runs.files) == 2)
+        one.become(None, one.lease.held.token.digest if one.lease.held else "")
+        await one.holds(None)
+        assert len(one.runs.files) == 2, "there is nothing to read"
