@@ -8,10 +8,11 @@ import os
 import random
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 
 import structlog
 
@@ -22,7 +23,9 @@ from broker.client_secrets import ClientSecrets, client_secrets_of
 from broker.clock import BootClock
 from broker.core import timing
 from broker.core.access import Owner
+from broker.core.degraded import Reason
 from broker.core.ports import Clock
+from broker.files import Files
 from broker.garbage import Sweeping
 from broker.identity.sources import Sources
 from broker.keeper import tending
@@ -96,32 +99,36 @@ async def running(
         metrics = Metrics(__version__, lambda: _readings(keyring[0], clock), auditing.lost)
         allowed = Allowed(clock, metrics, auditing.auditor)
         stack.callback(allowed.tell)
+        files = Files(clock)
         setting = replace(
             await _setting(settings, stores, clock),
             # What was allowed is forgotten before anybody hears of a change.
-            observers=(allowed.lease_changed, Journal().tell),
-            ailments=auditing.ailments,
+            observers=(allowed.lease_changed, Journal().tell, files.lease_changed),
+            ailments=partial(_ailments, auditing, files),
         )
         roster = await stack.enter_async_context(Roster(setting, stores, metrics))
         keyring.append(roster.keyring)
         await roster.add(settings, found, secrets)
         # Held here, keys would outlive their replacement.
         del found, secrets
+        stack.push_async_callback(files.aclose)
+        # What another run has left in them is seen to before anything else.
+        files.take_over(settings, roster.keyring)
         reloading = Reloading(
-            settings, load or (lambda: settings), sources, roster, policy, owner, allowed.rules_changed
+            settings, load or (lambda: settings), sources, roster, policy, owner, allowed.rules_changed, files
         )
         stack.push_async_callback(reloading.aclose)
         desk = Desk(
             roster.keyring, roster.members, policy, clock, Drain(), metrics, Refusals(),
             Crowd(places(settings.serving.connections), owner.is_, policy.reads_anything), auditing.auditor, allowed,
-            client_secrets=roster.client_secrets,
+            client_secrets=roster.client_secrets, files=files,
             facades=tuple(doorway.label for doorway, _ in opened if doorway.faces),
         )  # fmt: skip
         desk.keyring.observe()
         for doorway, listening in opened:
             site = serving(application(desk, doorway), listening, lane=settings.serving.lane)
             await stack.enter_async_context(site)
-        await stack.enter_async_context(ticking(_Tick(desk, auditing, roster.client_secrets)))
+        await stack.enter_async_context(ticking(_Tick(desk, auditing, roster.client_secrets, files)))
         yield Broker(desk, tuple(doorway.label for doorway, _ in opened), reloading)
 
 
@@ -176,8 +183,9 @@ class _Blocking(ThreadPoolExecutor):
 class _Tick:
     """What happens each second; how late it comes says how busy the loop is, or that it has slept."""
 
-    def __init__(self, desk: Desk, auditing: Auditing, client_secrets: ClientSecrets) -> None:
+    def __init__(self, desk: Desk, auditing: Auditing, client_secrets: ClientSecrets, files: Files) -> None:
         self._desk = desk
+        self._files = files
         self._auditing = auditing
         self._client_secrets = client_secrets
         self._due = desk.clock.now() + EVERY
@@ -197,7 +205,13 @@ class _Tick:
         self._desk.allowed.tick()
         self._auditing.tick(now)
         self._client_secrets.tick(now)
+        self._files.tick(now)
         self._sweeping.tick(now, self._desk.crowd.inside)
+
+
+def _ailments(auditing: Auditing, files: Files, identity: str) -> Mapping[Reason, str]:
+    """What is wrong around an identity, with its sentence."""
+    return {**files.ailments(identity), **auditing.ailments()}
 
 
 def _readings(keyring: Keyring, clock: Clock) -> Iterator[Reading]:

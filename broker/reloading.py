@@ -11,6 +11,7 @@ import structlog
 from broker.client_secrets import client_secrets_of
 from broker.core.access import Owner, Policy, Verdict, Workload
 from broker.core.errors import ConfigError
+from broker.files import Files
 from broker.identity.sources import Sources
 from broker.observability import logs
 from broker.roster import Places, Roster, places_of
@@ -44,7 +45,7 @@ class Reloading:
 
     def __init__(
         self, settings: Settings, load: Callable[[], Settings], sources: Sources, roster: Roster, policy: LivePolicy,
-        owner: Owner, rules_changed: Callable[[], None],
+        owner: Owner, rules_changed: Callable[[], None], files: Files,
     ) -> None:  # fmt: skip
         """`load` reads the settings anew; it may block, and raises ConfigError. `rules_changed` is told once they hold."""
         self.settings = settings
@@ -54,6 +55,7 @@ class Reloading:
         self._policy = policy
         self._owner = owner
         self._rules_changed = rules_changed
+        self._files = files
         self._task: asyncio.Task[None] | None = None
         self._again = False
 
@@ -110,6 +112,7 @@ class Reloading:
         self._rekey(changes, found)
         self._roster.client_secrets.take_over({name: secrets[name] for name in changes.client_secrets})
         self.settings = taken
+        self._files.take_over(taken, self._roster.keyring)
         if changes.log_level:
             logs.set_level(taken.log.level)
         for name in changes.removed:
@@ -131,6 +134,7 @@ class Reloading:
             rekeyed=changes.rekeyed,
             client_secrets=changes.client_secrets,
             grants=changes.grants,
+            files=changes.files,
             log_level=self.settings.log.level if changes.log_level else None,
         )
         if changes.needs_restart:

@@ -3,9 +3,11 @@
 - Problems are those of `run`, in the same words; warnings go to stderr too, and the summary to stdout.
 - Keys and client secrets are read to be judged, and only their places are shown.
 - Where the audit trail would go is judged by its sinks, which make and send nothing for that.
+- What would keep a token file from being written is a problem here, while `run` would start and tell of it.
 """
 
 import os
+import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -16,12 +18,16 @@ from broker.cli.whom import whom
 from broker.client_secrets import client_secrets_of
 from broker.core.errors import ConfigError, Problem
 from broker.core.model import AccessKey
+from broker.files import token_files
 from broker.hardening import close_memory
 from broker.identity.sources import Sources
 from broker.observability import to_file, to_journald, to_stdout
 from broker.settings import DEFAULT_FILE, Grant, Listener, Settings, TcpListener, load, named_file
 from broker.settings.cautions import cautions, same_keys
+from broker.settings.places import followed, place_problems
 from broker.settings.variables import near_misses
+from broker.sinks import foresight
+from broker.sinks.token_file import TokenFile
 
 _OWNERS_RULE = (
     "no grants: the broker's own user, and over a Unix socket root of this host (of no container), "
@@ -45,7 +51,8 @@ def check(config: Path | None) -> None:
     file = named_file(config, os.environ) or (DEFAULT_FILE if DEFAULT_FILE.exists() else None)
     doubts = [*cautions(settings), *near_misses(os.environ)]
     _, unread = client_secrets_of(settings, settings.identities)
-    doubts += same_keys(_keys(settings, Sources(), [*unread, *_audit(settings.log.audit)]))
+    beside = [*unread, *_audit(settings.log.audit), *_files(settings, file)]
+    doubts += same_keys(_keys(settings, Sources(), beside))
     for doubt in doubts:
         click.echo(f"warning: {doubt}", err=True)
     for line in summary(settings, file):
@@ -67,6 +74,13 @@ def _audit(where: str) -> Sequence[Problem]:
     except ConfigError as error:
         return error.problems
     return ()
+
+
+def _files(settings: Settings, file: Path | None) -> Iterator[Problem]:
+    """What would keep token files from being written, or would have them do harm."""
+    yield from place_problems(settings, file, os.environ, real=followed)
+    for index, each in enumerate(token_files(settings)):
+        yield from foresight.problems(each, f"files[{index}]")
 
 
 def _keys(settings: Settings, sources: Sources, beside: Iterable[Problem]) -> dict[str, list[AccessKey]]:
@@ -100,6 +114,9 @@ def summary(settings: Settings, file: Path | None) -> Iterator[str]:
         proof = f"; client secret from {identity.client_secret_file}" if identity.client_secret_file else ""
         yield f"  {name}: {keys}; IAM at {settings.iam_of(name).url}{proof}"
     yield f"Audit trail: {settings.log.audit}"
+    if settings.files:
+        yield "Token files:"
+        yield from (f"  {_file(each)}" for each in token_files(settings))
     yield "Who may read:"
     if not settings.grants:
         yield f"  {_OWNERS_RULE}"
@@ -108,6 +125,14 @@ def summary(settings: Settings, file: Path | None) -> Iterator[str]:
     for name in settings.identities:
         if all(grant.identity != name for grant in settings.grants):
             yield f"  {name}: nobody"
+
+
+def _file(file: TokenFile) -> str:
+    what = f"template {file.template}" if file.template else file.form
+    owner = "" if file.uid is None else f", owner {file.uid}"
+    group = "" if file.gid is None else f", group {file.gid}"
+    run = f"; on change: {shlex.join(file.on_change)}" if file.on_change else ""
+    return f"{file.path}: {file.identity} as {what}, mode {file.mode:04o}{owner}{group}{run}"
 
 
 def _listener(listener: Listener) -> str:

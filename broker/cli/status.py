@@ -8,12 +8,12 @@ import json
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import click
 
-from broker.cli.table import table, terminal_width
+from broker.cli.table import plain, table, terminal_width
 from broker.client import fetch
 from broker.client.failures import NOTHING_TO_SEE, BadAddress, Denied, Unreachable
 from broker.core.durations import rough
@@ -57,7 +57,16 @@ def render(rows: Sequence[dict[str, Any]], width: int | None = None) -> str:
     """The identities as a table, or a sentence where there is none."""
     if not rows:
         return f"{NOTHING_TO_SEE[0].upper()}{NOTHING_TO_SEE[1:]}."
-    return table(_COLUMNS, [_cells(row) for row in rows], width, _CUT)
+    troubles = [trouble for row in rows for trouble in _files(row)]
+    return "\n".join([table(_COLUMNS, [_cells(row) for row in rows], width, _CUT), *troubles])
+
+
+def _files(row: dict[str, Any]) -> Iterator[str]:
+    """A sentence for each token file that is not in order, and for each command of one."""
+    for file in row.get("files", ()):
+        for part in (file, file["on_change"] or {}):
+            if part.get("detail"):
+                yield f"{row['identity']}: {plain(part['detail'])}"
 
 
 def _watch(as_json: bool) -> None:

@@ -19,7 +19,7 @@ def table(
     head: Sequence[str], rows: Sequence[Sequence[str]], width: int | None = None, cut: Sequence[str] = ()
 ) -> str:
     """The lines; above `width`, the columns named in `cut` give way, in this order."""
-    lines = [head, *([_plain(cell) for cell in row] for row in rows)]
+    lines = [head, *([plain(cell) for cell in row] for row in rows)]
     widths = [max(_width(line[column]) for line in lines) for column in range(len(head))]
     if width is not None:
         over = sum(widths) + len(_GAP) * (len(widths) - 1) - width
@@ -39,7 +39,8 @@ def terminal_width() -> int | None:
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
-def _plain(cell: str) -> str:
+def plain(cell: str) -> str:
+    """Without what a terminal would act on."""
     return "".join(letter if letter.isprintable() else "?" for letter in cell)
 
 

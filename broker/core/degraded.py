@@ -25,6 +25,7 @@ class Reason(StrEnum):
     VALIDATION_OFF = "validation_off"
     CLOCK_SKEW = "clock_skew"
     CACHE_UNWRITABLE = "cache_unwritable"
+    SINK_FAILED = "sink_failed"
     AUDIT_FAILED = "audit_failed"
 
 

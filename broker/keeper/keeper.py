@@ -10,6 +10,7 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 
@@ -53,7 +54,7 @@ class Keeper:
         """`places` are its one or two sources of keys, with what they gave at start."""
         self._setting = setting
         self.clock = setting.clock
-        self.ailments = setting.ailments
+        self.ailments = partial(setting.ailments, identity)
         self._store = store
         self.places = Places(identity, places, setting.clock)
         self.lease: Lease = begun(identity, self.places, setting, None)

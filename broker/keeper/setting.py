@@ -68,6 +68,11 @@ class Validation:
     methods: tuple[Method, ...] = tuple(Method)  # in order; none: not at all
 
 
+def _nothing(identity: str) -> Mapping[Reason, str]:
+    del identity
+    return {}
+
+
 @dataclass(frozen=True, slots=True)
 class Setting:
     """What all keepers share."""
@@ -79,5 +84,5 @@ class Setting:
     observers: tuple[Observer, ...] = ()
     refresh: timing.Refresh = timing.USUAL
     validation: Validation = Validation()
-    # What is wrong around all identities, with its sentence.
-    ailments: Callable[[], Mapping[Reason, str]] = dict
+    # What is wrong around an identity, and around all of them, with its sentence.
+    ailments: Callable[[str], Mapping[Reason, str]] = _nothing

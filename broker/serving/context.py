@@ -1,6 +1,6 @@
 """What every handler works with, under one typed key."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -48,6 +48,21 @@ class Nobodys:
         return True
 
 
+class Files(Protocol):
+    """Who knows what has become of an identity's token files, see the module of that name at the top."""
+
+    def shown(self, identity: str) -> Sequence[Mapping[str, object]]: ...
+
+
+class NoFiles:
+    """Those of a broker without any."""
+
+    def shown(self, identity: str) -> Sequence[Mapping[str, object]]:
+        """The state of each."""
+        del identity
+        return ()
+
+
 @dataclass(frozen=True, slots=True)
 class Desk:
     """The broker as its handlers know it."""
@@ -66,6 +81,7 @@ class Desk:
     pace: Pace = field(default_factory=Pace)
     throttle: Throttle = field(default_factory=Throttle)
     client_secrets: ClientSecrets = field(default_factory=Nobodys)
+    files: Files = field(default_factory=NoFiles)
 
 
 DESK = web.AppKey("desk", Desk)

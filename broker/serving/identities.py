@@ -58,7 +58,8 @@ def _until(request: web.Request) -> float:
 def _state(desk: Desk, name: str) -> answers.Json:
     keeper = desk.keyring[name]
     keeper.observe()
-    return answers.identity(keeper, desk.clock.now(), desk.clock.wall())
+    state = answers.identity(keeper, desk.clock.now(), desk.clock.wall())
+    return state | {"files": [*desk.files.shown(name)]}
 
 
 def _json(body: answers.Json) -> web.Response:

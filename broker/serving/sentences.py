@@ -26,6 +26,8 @@ def sentence(keeper: Keeper, reason: Reason) -> str:
             return _skew(keeper)
         case Reason.CACHE_UNWRITABLE:
             return keeper.remembrance.unwritable or ""
+        case Reason.SINK_FAILED:
+            return keeper.ailments().get(reason, "")
         case Reason.AUDIT_FAILED:
             return keeper.ailments().get(
                 reason, "the audit trail is written again; lines before this are missing"

@@ -4,6 +4,7 @@
 no secret: it names where keys are, and `broker.identity` reads them.
 """
 
+from broker.settings.files import File
 from broker.settings.grants import Account, Grant
 from broker.settings.identities import Identity
 from broker.settings.listeners import Address, Listener, TcpListener, UnixListener
@@ -15,6 +16,7 @@ __all__ = [
     "Account",
     "Address",
     "Cache",
+    "File",
     "Grant",
     "Iam",
     "Identity",

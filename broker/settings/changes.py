@@ -1,7 +1,7 @@
 """What a reload changes: which new settings a running broker takes over, and which wait for a restart.
 
-- Identities, their keys and client secrets, the grants, the limits of listeners and the log's level are taken over at
-  once.
+- Identities, their keys and client secrets, the grants, token files, the limits of listeners and the log's level are
+  taken over at once.
 - Whatever else differs is named and left as it is, so that what runs is always one of the two, and it is known which.
 - A key is sent to no other IAM than the one it was written for: an identity for which IAM would be another one keeps
   its keys until the restart, and a new one is not added before it. A client secret is sent to nobody.
@@ -15,6 +15,7 @@ from types import MappingProxyType
 from pydantic import BaseModel
 
 from broker.core.access import Owner
+from broker.settings.files import File, identity_of
 from broker.settings.identities import Identity
 from broker.settings.listeners import Listener
 from broker.settings.tree import Settings
@@ -36,6 +37,7 @@ class Changes:
     rekeyed: tuple[str, ...] = ()  # other sources of keys, another order of them, or another end
     client_secrets: tuple[str, ...] = ()  # known ones whose client secret is in another file, or in none
     grants: bool = False  # who may read, the limits of listeners included
+    files: bool = False  # token files
     log_level: bool = False
     needs_restart: tuple[str, ...] = ()  # dotted names of settings
 
@@ -50,6 +52,7 @@ def compare(running: Settings, new: Settings) -> Changes:
         rekeyed=tuple(_changed(before, after, _KEYS)),
         client_secrets=tuple(_changed(before, after, _OURS)),
         grants=running.policy(_OWNER) != taken.policy(_OWNER),
+        files=running.files != taken.files,
         log_level=running.log.level != taken.log.level,
         needs_restart=tuple(_waiting(running, new)),
     )
@@ -70,10 +73,19 @@ def taken_over(running: Settings, new: Settings) -> Settings:
         update={
             "identities": MappingProxyType(identities),
             "grants": new.grants,
+            "files": tuple(_files(new, identities)),
             "listen": tuple(_limited(listener, new) for listener in running.listen),
             "log": running.log.model_copy(update={"level": new.log.level}),
         }
     )
+
+
+def _files(new: Settings, identities: Mapping[str, Identity]) -> Iterator[File]:
+    """Those of identities that run; a name that stands for another one while that waits is made plain."""
+    for file in new.files:
+        identity = identity_of(file, new.identities)
+        if identity in identities:
+            yield file.model_copy(update={"identity": identity})
 
 
 def _changed(
@@ -113,8 +125,17 @@ def _waiting(running: Settings, new: Settings) -> Iterator[str]:
         elif section == "listen":
             if _unlimited(running) != _unlimited(new):
                 yield section
+        elif section == "files":
+            yield from _waiting_files(running, new)
         elif section != "grants" and old != now:
             yield section
+
+
+def _waiting_files(running: Settings, new: Settings) -> Iterator[str]:
+    taken = taken_over(running, new).identities
+    for index, file in enumerate(new.files):
+        if identity_of(file, new.identities) not in taken:
+            yield f"files[{index}]"
 
 
 def _waiting_identities(running: Settings, new: Settings) -> Iterator[str]:

@@ -65,12 +65,16 @@ def _unit(value: object) -> str:
     return value
 
 
+UserAccount = Annotated[Account, _account("user", lambda name: pwd.getpwnam(name).pw_uid)]
+GroupAccount = Annotated[Account, _account("group", lambda name: grp.getgrnam(name).gr_gid)]
+
+
 class Grant(Table):
     """The right to read one identity's token."""
 
     identity: Name
-    users: tuple[Annotated[Account, _account("user", lambda name: pwd.getpwnam(name).pw_uid)], ...] = ()
-    groups: tuple[Annotated[Account, _account("group", lambda name: grp.getgrnam(name).gr_gid)], ...] = ()
+    users: tuple[UserAccount, ...] = ()
+    groups: tuple[GroupAccount, ...] = ()
     units: tuple[Annotated[str, PlainValidator(_unit)], ...] = ()  # services, scopes and slices of systemd
     listeners: tuple[Label, ...] = ()  # where it holds; none: on all
     any: bool = False  # whoever reaches the listeners, which are then named

@@ -1,4 +1,4 @@
-"""Keys that are not in the tree: later ones are refused as such, others are answered with the nearest known key.
+"""Keys that are not in the tree: each is answered with the nearest known one.
 
 A key that is ignored is worse than one that stops the broker: people would believe that a grant is in force.
 """
@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from broker.core.errors import Problem
 from broker.identity.fields import FIELDS
 from broker.settings.draft import Draft, Path, dotted
+from broker.settings.files import File
 from broker.settings.grants import Grant
 from broker.settings.identities import Identity
 from broker.settings.listeners import TcpListener, UnixListener
@@ -27,20 +28,17 @@ _ROOMS: dict[str, tuple[type[BaseModel], ...]] = {
     "log": (Log,),
     "serving": (Serving,),
     "s3": (S3,),
+    "files": (File,),
 }
-# What the documentation promises and this version does not do yet.
-_LATER = {
-    "": {"files"},
-}
-
-_OF_MANY = {"", "listen", "identities", "grants"}  # a section's name and a field's are no path into them
+# A section's name and a field's are no path into them.
+_OF_MANY = {"", "listen", "identities", "grants", "files"}
 _BOTH = ("stands beside `unix`", "keep one of the two, or give each a [[listen]] of its own")
 _UNIX_ONLY = ("is for Unix sockets only", "remove it")
 
 
 def sections() -> set[str]:
-    """The keys at the top that mean something, now or later."""
-    return {*Settings.model_fields, *_LATER[""]}
+    """The keys at the top."""
+    return {*Settings.model_fields}
 
 
 def spellings() -> dict[str, Path]:
@@ -50,16 +48,9 @@ def spellings() -> dict[str, Path]:
     return {"_".join(map(str, path)): path for path in (*paths, *inner)}
 
 
-def is_later(path: Path) -> bool:
-    """Whether a later version knows this key."""
-    return path[-1] in _LATER.get(_room(path), ())
-
-
 def unknown(path: Path, draft: Draft) -> Problem:
     """The problem with a key that this version does not know."""
     where = draft.where(path)
-    if is_later(path):
-        return Problem(where, "is not supported by this version", "remove it")
     if _room(path) == "listen" and path[-1] in _fields("listen"):
         return Problem(where, *(_BOTH if path[-1] == "tcp" else _UNIX_ONLY))
     return Problem(where, "is not a known setting", _remedy(path, draft))

@@ -12,6 +12,7 @@ from broker.settings.defaults import default_identity, default_listener
 from broker.settings.draft import Draft
 from broker.settings.known import unknown
 from broker.settings.misplaced import misplaced
+from broker.settings.places import place_problems
 from broker.settings.references import reference_problems
 from broker.settings.sentences import problems_of
 from broker.settings.tree import Settings
@@ -39,6 +40,8 @@ def load(config: Path | None, environ: Mapping[str, str]) -> Settings:
     settings = None
     try:
         settings = Settings.model_validate(draft.table)
+        file = None if draft.file is None else Path(draft.file)
+        problems += place_problems(settings, file, environ, draft.where)
     except ValidationError as error:
         problems += problems_of(error, draft)
     if settings is None or problems or secrets:

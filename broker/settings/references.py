@@ -11,9 +11,11 @@ from pydantic_core import PydanticCustomError
 
 from broker.core.errors import Problem
 from broker.settings.draft import Draft, Path
+from broker.settings.files import usual
 from broker.settings.listeners import SERVICES, TcpListener, UnixListener, label, names_tcp
 
 _NO_IDENTITY = ("is no identity of this configuration", "correct the name, or add [identities.NAME]")
+_WHOSE = ("does not say whose token the file holds", 'add identity = "...", one of those under [identities]')
 _NO_LISTENER = ("is no listener of this configuration", "correct it, or add it under [[listen]]")
 _NO_TOKENS = ("serves no tokens, so that nobody can read there", 'add "tokens" to its `serve`, or remove it')
 _NO_PORT = (
@@ -47,6 +49,9 @@ def reference_problems(draft: Draft) -> Iterator[Problem]:
         # Without any identity that problem alone is told.
         if known and name not in known:
             yield Problem(draft.where(path), *_NO_IDENTITY)
+    for index, file in enumerate(_tables(table, "files")):
+        if known and "identity" not in file and usual(known) is None:
+            yield Problem(draft.where(("files", index)), *_WHOSE)
     services = _services(table)
     if services:
         for index, grant in enumerate(_tables(table, "grants")):
@@ -103,6 +108,10 @@ def _identities(table: dict[str, object]) -> Iterator[tuple[Path, str]]:
         name = grant.get("identity")
         if isinstance(name, str):
             yield ("grants", index, "identity"), name
+    for index, file in enumerate(_tables(table, "files")):
+        name = file.get("identity")
+        if isinstance(name, str):
+            yield ("files", index, "identity"), name
 
 
 def _tables(table: dict[str, object], key: str) -> list[dict[str, object]]:

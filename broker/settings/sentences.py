@@ -8,7 +8,7 @@ from pydantic_core import ErrorDetails
 from broker.core.errors import Problem
 from broker.settings.draft import Draft, Path
 from broker.settings.kinds import NOT_TEXT, TOLD
-from broker.settings.known import is_later, unknown
+from broker.settings.known import unknown
 
 _TABLE = ("is not a table", "write it as a table of settings")
 _BOOLEAN = ("is neither true nor false", "write true or false, without quotes in a file")
@@ -30,13 +30,9 @@ def problems_of(error: ValidationError, draft: Draft) -> Iterator[Problem]:
     details = error.errors(include_url=False, include_input=False)
     for item in details:
         item["loc"] = _untagged(item["loc"])
-    # A table with a key of a later version is not also blamed for what that version does not need.
-    later = {
-        item["loc"][:-1] for item in details if item["type"] == "extra_forbidden" and is_later(item["loc"])
-    }
     for item in details:
         path = item["loc"]
-        if item["type"] == "missing" and (path[:-1] in later or (len(path) == 1 and draft.problems)):
+        if item["type"] == "missing" and len(path) == 1 and draft.problems:
             continue
         yield unknown(path, draft) if item["type"] == "extra_forbidden" else _problem(item, path, draft)
 

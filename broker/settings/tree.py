@@ -11,6 +11,7 @@ from broker.core.access import Owner, Policy
 from broker.core.timing import USUAL
 from broker.core.watch import Method
 from broker.exchange.places import REGION, Places, places
+from broker.settings.files import File, apart
 from broker.settings.grants import Grant
 from broker.settings.identities import Identity
 from broker.settings.kinds import (
@@ -133,6 +134,7 @@ class Settings(BaseSettings):
     log: Log = Log()
     serving: Serving = Serving()
     s3: S3 = S3()
+    files: Annotated[tuple[File, ...], AfterValidator(apart)] = ()
 
     @classmethod
     def settings_customise_sources(

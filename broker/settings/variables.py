@@ -22,7 +22,11 @@ _KUBERNETES = re.compile(
     r"(.+_)?(service_host|service_port(_.+)?|port(_[0-9]+_(tcp|udp|sctp)(_(proto|port|addr))?)?)"
 )
 _NEAR = 0.75
-_LISTS = {"listen": '[{"unix": "/..."}]', "grants": '[{"identity": "default", "users": ["app"]}]'}
+_LISTS = {
+    "listen": '[{"unix": "/..."}]',
+    "grants": '[{"identity": "default", "users": ["app"]}]',
+    "files": '[{"path": "/..."}]',
+}
 
 
 def overlay(draft: Draft, environ: Mapping[str, str]) -> None:

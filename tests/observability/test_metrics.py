@@ -170,8 +170,8 @@ def test_the_key_is_named_by_its_place_and_the_skew_is_the_one_farthest_off():
 
 
 def test_a_reason_of_a_later_version_is_shown_too():
-    told = metrics(Reading("default", 1.0, {}, ("sink_failed",), None))
-    assert values(told, "broker_degraded", reason="sink_failed") == [1.0]
+    told = metrics(Reading("default", 1.0, {}, ("of_a_later_version",), None))
+    assert values(told, "broker_degraded", reason="of_a_later_version") == [1.0]
     assert len(values(told, "broker_degraded")) == len(DEGRADED) + 1
 
 

@@ -57,6 +57,7 @@ RUNNING = tree()
             Changes(grants=True),
         ),
         (tree(listen=TREE["listen"][::-1]), Changes()),
+        (tree(files=[{"path": "/t"}]), Changes(files=True)),
         (tree(log={"level": "debug"}), Changes(log_level=True)),
     ],
 )

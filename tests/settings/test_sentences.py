@@ -14,7 +14,7 @@ OWN_FILES = "write the key into files of its own and name their directory in `ke
 DURATION = 'write it like 90, "90s", "15m", "12h" or "2d"'
 NOT_FILE = "is not the absolute path of a file; begin with / and do not end with it"
 NOT_SOURCE = "is not a source of keys; give the absolute path of a directory, *.toml or *.json, or env:"
-KNOWN = "known here: iam, listen, identities, grants, refresh, validation, cache, log, serving, s3"
+KNOWN = "known here: iam, listen, identities, grants, refresh, validation, cache, log, serving, s3, files"
 NOT_HOST = "is not a host name or an address; write it without scheme, port, path or pattern"
 NOT_SO_MANY = "is out of bounds; choose a number between 64 and 1000000"
 MISPLACED = (
@@ -38,7 +38,7 @@ FILES = [
     ),
     (
         '[_env_file]\nx = "x"\n',
-        [f"F, _env_file: is not a known setting; {KNOWN}"],
+        ["F, _env_file: is not a known setting; did you mean `files`?"],
     ),
     (
         f'[iam]\n"{CANARY * 9}" = 1\n',
@@ -49,7 +49,8 @@ FILES = [
             )
         ],
     ),
-    ("[[files]]\n", ["F, files: is not supported by this version; remove it"]),
+    ("[files]\n", ["F, files: is not a list; write it in brackets, or as [[...]] where it holds tables"]),
+    ("[[files]]\n", ["F, files[0].path: is missing; add it"]),
     *[
         (
             f'[log]\naudit = "{word}"\n',

@@ -18,7 +18,10 @@ NOT_HOST = "is not a host name or an address; write it without scheme, port, pat
     [
         ({f"{P}IAM__URLL": CANARY}, f"{P}IAM__URLL: is not a known setting; did you mean {P}IAM__URL?"),
         ({f"{P}IMA__URL": CANARY}, f"{P}IMA__URL: is not a known setting; did you mean {P}IAM__URL?"),
-        ({f"{P}FILES": "[]"}, f"{P}FILES: is not supported by this version; remove it"),
+        (
+            {f"{P}FILES__PATH": "/t"},
+            f'{P}FILES__PATH: sets a part of a list, which is set whole; set {P}FILES=\'[{{"path": "/..."}}]\'',
+        ),
         (
             {f"{P}CACHE__PTAH": CANARY},
             f"{P}CACHE__PTAH: is not a known setting; did you mean {P}CACHE__PATH?",
