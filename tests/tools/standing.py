@@ -55,7 +55,12 @@ class Standing:
         return str((await self.daemon.client.token(wait=10)).body["token"])
 
     async def revoke(self) -> str:
-        """Have Keystone revoke that one, and say which it was."""
+        """Have Keystone revoke that one, and say which it was; not before the broker can tell a dead one by itself."""
+
+        async def validated() -> bool:
+            return _VALIDATED in await self.daemon.client.text("/metrics")
+
+        await until(validated, NOTICED, "it has validated a token")
         token = await self.token()
         await self.world.revoke(token)
         assert await validate(self.world, token) in {401, 404}
@@ -140,7 +145,7 @@ class Talk:
 async def standing(
     folder: Path, world: KeystoneWorld, *roles: str, identity: Mapping[str, object] | None = None
 ) -> AsyncIterator[Standing]:
-    """A broker with one identity of a new user, once it has its token and has validated one."""
+    """A broker with one identity of a new user, once it has its token."""
     owner = await world.add_user(*roles)
     key = keys.directory(folder / "key", await world.add_key(owner))
     identities: dict[str, Table] = {"default": {"keys": [key], **(identity or {})}}
@@ -148,9 +153,5 @@ async def standing(
     listen = [{"tcp": f"127.0.0.1:{port}"}]
     async with Daemon(folder / "b", iam={"url": world.url}, identities=identities, listen=listen) as daemon:
         stands = Standing(daemon, world, owner, port)
-
-        async def validated() -> bool:
-            return _VALIDATED in await daemon.client.text("/metrics")
-
-        await until(validated, NOTICED, "it has validated a token")
+        await stands.token()
         yield stands
