@@ -60,8 +60,15 @@ def _shown(value: str, form: str) -> str:
         case "header":
             return f"X-Auth-Token: {value}"
         case "env":
-            import shlex  # noqa: PLC0415  (for this form alone)
-
-            return f"export OS_TOKEN={shlex.quote(value)}"
+            return f"export OS_TOKEN={_quoted(value)}"
         case _:
             return value
+
+
+def _quoted(value: str) -> str:
+    """For every shell that knows `export`.
+
+    Quotes and backslashes stand outside of the quotes: fish, unlike the others, reads a backslash within them. What needs no
+    quotes has them too: zsh takes `==x` for the place of a command.
+    """
+    return "'" + "".join(f"'\\{each}'" if each in "'\\" else each for each in value) + "'"

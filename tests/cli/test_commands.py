@@ -33,7 +33,7 @@ main()
         ("text", "gA'$x\n"),
         ("json", '{"token": "gA\'$x", "identity": "default"}\n'),
         ("header", "X-Auth-Token: gA'$x\n"),
-        ("env", "export OS_TOKEN='gA'\"'\"'$x'\n"),
+        ("env", "export OS_TOKEN='gA'\\''$x'\n"),
     ],
 )
 async def test_the_forms_of_a_token(tmp_path: Path, form: str, printed: str):
