@@ -51,10 +51,8 @@ class S3Credentials:
         if self._exchange is None:
             raise Refusal(Code.NOT_FOUND, _NOWHERE)
         if region is not None and not self._exchange.has(region):
-            raise Refusal(
-                Code.BAD_REQUEST,
-                f"the region is none that this broker may ask; leave it out for {usual.region}",
-            )
+            detail = f"the region is none that this broker may ask; leave it out for {usual.region}"
+            raise Refusal(Code.NOT_FOUND, detail)
         return Wish(region or usual.region, duration or usual.duration)
 
     async def keys(self, wish: Wish, until: float, pace: Callable[[], float]) -> S3Held:

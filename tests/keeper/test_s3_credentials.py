@@ -347,7 +347,7 @@ async def test_what_a_callers_words_mean(bench: Bench, words: tuple[str | None, 
 async def test_a_region_that_is_not_to_be_had_and_a_realm_without_storage_are_told(bench: Bench):
     with pytest.raises(Refusal) as caught:
         bench.s3.wish("elsewhere", None)
-    assert caught.value.code is Code.BAD_REQUEST
+    assert caught.value.code is Code.NOT_FOUND
     assert "elsewhere" not in caught.value.detail
     nowhere = S3Credentials(bench.keeper, None, bench.clock, USUAL)
     with pytest.raises(Refusal, match=r"name it as \[s3\] url") as caught:

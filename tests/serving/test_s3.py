@@ -79,7 +79,6 @@ async def test_region_and_duration_may_be_chosen(tmp_path: Path):
         "region=a@b",
         "region=",
         "region=KR",
-        "region=elsewhere",
         f"region={'a' * 64}",
         "region=kr-central-2&region=kr-east-1",
         "duration=0",
@@ -99,6 +98,14 @@ async def test_what_cannot_be_meant_is_refused_and_not_repeated(tmp_path: Path, 
         answer = await broker.get(f"{S3}?{query}")
         assert (answer.status, answer.tree["code"]) == (400, "bad_request")
         assert "evil" not in answer.tree["detail"]
+        assert broker.exchanges["default"].asked == []
+
+
+async def test_a_region_that_is_not_to_be_had_is_told_and_not_repeated(tmp_path: Path):
+    async with house(tmp_path, "default") as broker:
+        await broker.issued()
+        answer = await broker.get(f"{S3}?region=elsewhere")
+        assert (answer.status, answer.tree["code"]) == (404, "not_found")
         assert "elsewhere" not in answer.tree["detail"]
         assert broker.exchanges["default"].asked == []
 
