@@ -13,7 +13,7 @@ import pytest
 from tests.e2e.command import ROOT, environment
 
 _SOURCES = Path("/usr/share/gocode")
-_GOPHERCLOUD = _SOURCES / "src/github.com/gophercloud/gophercloud"
+GOPHERCLOUD = _SOURCES / "src/github.com/gophercloud/gophercloud"
 _PACKAGES = ("golang-go", "golang-github-gophercloud-gophercloud-dev")
 _APT = 240.0  # seconds; it is 17 with a near mirror
 _BUILD = 100.0
@@ -40,7 +40,7 @@ def built(source: Path, into: Path) -> Path:
 
 
 def _have_it() -> None:
-    if shutil.which("go") and _GOPHERCLOUD.is_dir():
+    if shutil.which("go") and GOPHERCLOUD.is_dir():
         return
     wanted = f"Debian's {' and '.join(_PACKAGES)} are not installed"
     if os.geteuid() != 0 or not shutil.which("apt-get"):

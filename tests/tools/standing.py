@@ -143,7 +143,11 @@ class Talk:
 
 @asynccontextmanager
 async def standing(
-    folder: Path, world: KeystoneWorld, *roles: str, identity: Mapping[str, object] | None = None
+    folder: Path,
+    world: KeystoneWorld,
+    *roles: str,
+    identity: Mapping[str, object] | None = None,
+    grants: Sequence[Table] = (),
 ) -> AsyncIterator[Standing]:
     """A broker with one identity of a new user, once it has its token."""
     owner = await world.add_user(*roles)
@@ -151,7 +155,8 @@ async def standing(
     identities: dict[str, Table] = {"default": {"keys": [key], **(identity or {})}}
     port = free_port()
     listen = [{"tcp": f"127.0.0.1:{port}"}]
-    async with Daemon(folder / "b", iam={"url": world.url}, identities=identities, listen=listen) as daemon:
+    iam = {"url": world.url}
+    async with Daemon(folder / "b", iam=iam, identities=identities, listen=listen, grants=grants) as daemon:
         stands = Standing(daemon, world, owner, port)
         await stands.token()
         yield stands
