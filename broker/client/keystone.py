@@ -74,11 +74,13 @@ class BrokerPlugin(BaseIdentityPlugin):
             kwargs |= {"interface": "public", "service_type": "identity"}
         return super().get_endpoint_data(session, **kwargs)
 
-    def get_cache_id(self) -> None:
+    def get_cache_id(self) -> str | None:
         """None: no token is to be kept by others."""
+        return None
 
-    def get_auth_state(self) -> None:
+    def get_auth_state(self) -> str | None:
         """Nothing to keep; the broker has it."""
+        return None
 
     def set_auth_state(self, data: object) -> None:
         """What was kept is not used."""

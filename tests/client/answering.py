@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,13 +12,37 @@ from tests.fakes.issuer import FakeIssuer
 from tests.serving.house import House, house, until
 
 DEAD, FRESH = "token-of-default", "fresh"
+# What IAM answers with each of them.
+BODY = {
+    "token": {
+        "methods": ["application_credential"],
+        "user": {"id": "u1", "name": "robot", "domain": {"id": "d", "name": "kakao"}},
+        "project": {"id": "p1", "name": "web", "domain": {"id": "d", "name": "kakao"}},
+        "roles": [{"id": "r1", "name": "member"}],
+        "catalog": [
+            {
+                "type": "identity",
+                "id": "c1",
+                "name": "keystone",
+                "endpoints": [
+                    {"id": "e1", "interface": "public", "region": "r", "region_id": "r", "url": "https://iam.example/v3"}
+                ],
+            }
+        ],
+        "issued_at": "2026-11-24T10:00:00.000000Z",
+        "expires_at": "2036-11-24T22:00:00.000000Z",
+    }
+}  # fmt: skip
 
 
 @asynccontextmanager
 async def answering(folder: Path) -> AsyncIterator[House]:
     """Its first token is DEAD once `kill` says so, and the next one FRESH, fresh-2 and so on."""
     async with house(folder, "default", validation=Validation()) as broker:
-        await broker.issued(token=DEAD)
+        broker.keyring["default"].observe()
+        await until(lambda: broker.issuers["default"].calls)
+        _give(broker.issuers["default"], DEAD)
+        await until(lambda: broker.keyring["default"].lease.held)
         await broker.clock.advance(2)
         broker.keyring.observe()
         await until(lambda: broker.keyring["default"].lease.watch.evidence)
@@ -50,5 +75,9 @@ async def _grant(issuer: FakeIssuer) -> None:
     while True:
         if issuer.calls:
             given += 1
-            issuer.grant(FRESH if given == 1 else f"{FRESH}-{given}")
+            _give(issuer, FRESH if given == 1 else f"{FRESH}-{given}")
         await asyncio.sleep(0.002)
+
+
+def _give(issuer: FakeIssuer, token: str) -> None:
+    issuer.grant(token, body=json.dumps(BODY).encode())

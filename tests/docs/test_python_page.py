@@ -29,7 +29,7 @@ SAID = {
     "import requests": "200",
     "import httpx": "200",
     "import broker_middleware": "200",
-    "import BrokerPlugin": "None",  # this IAM's answer has a catalog and nothing else
+    "import BrokerPlugin": "p1",
     "import TokenClient": "shop ('member',) 2026-01-01 12:00:00+00:00 False\n200\nstill_valid Token(identity='default'",
     "import AsyncTokenClient": "Token(identity='default', value=Secret(***)",
 }
