@@ -18,9 +18,10 @@ from broker.fakeiam.faults import Operation
 from broker.fakeiam.server import FakeIam, s3_url
 from tests.contracts.world import Key
 from tests.e2e import keys
-from tests.e2e.command import BROKER, environment
+from tests.e2e.command import BROKER, ROOT, environment
 from tests.e2e.daemon import Daemon, free_port
 from tests.e2e.spoken import SPOKEN
+from tests.tools.page import blocks
 from tests.tools.s3_server import BUCKET, KEY, S3Server, s3_server
 from tests.tools.standing import Talk, needs_tools
 from tests.venvs import TOOLS
@@ -28,6 +29,7 @@ from tests.venvs import TOOLS
 pytestmark = [pytest.mark.tools, needs_tools]
 
 LIFE = 5.0  # seconds, of credentials that shall end within a test
+PAGE = ROOT / "docs/s3.md"
 PROGRAM = Path(__file__).with_name("long_lived_s3.py")
 WAYS = ("credential_process", "container endpoint", "broker exec --s3")
 LIST = (
@@ -89,6 +91,11 @@ class Cloud:
     def exchanges(self) -> int:
         """How often object storage was asked to trade a token."""
         return self.iam.counters.arrived[Operation.S3]
+
+    def here(self, text: str) -> str:
+        """A text of the page, with this cloud's addresses in it."""
+        storage = "https://objectstorage.kr-central-2.kakaocloud.com"
+        return text.replace(storage, self.s3.url).replace("127.0.0.1:9780", f"127.0.0.1:{self.port}")
 
     async def end_of(self, used: str) -> None:
         """Wait until these credentials have ended."""
@@ -177,6 +184,26 @@ async def test_credentials_of_half_an_hour_are_asked_for_once(cloud: Cloud, way:
     ]
     assert asked == [1.0]
     assert 'broker_iam_requests_total{identity="default",operation="s3",outcome="ok"} 1.0' in metrics
+
+
+async def test_both_ways_of_the_page_work_as_they_stand_there(cloud: Cloud):
+    """The addresses of KakaoCloud's object storage and of the broker are a test's; nothing else is changed."""
+    config, command = blocks("By the command: `credential_process`", PAGE)[0].split("\n\n")
+    (exports,) = blocks("By the endpoint: container credentials", PAGE)
+    _, own = cloud.started("container endpoint")
+    plain = {name: text for name, text in own.items() if not name.startswith(("AWS_", "KAKAOCLOUD_"))}
+    plain |= {
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "PATH": f"{Path(BROKER[0]).parent}:{own['PATH']}",
+    }
+    socket = {"KAKAOCLOUD_BROKER_URL": own["KAKAOCLOUD_BROKER_URL"]}
+    for text, script, more in ((config, command, socket), ("", exports, {})):
+        (cloud.home / ".aws").mkdir(exist_ok=True)
+        (cloud.home / ".aws/config").write_text(cloud.here(text))
+        async with Talk.with_(("sh", "-c", cloud.here(script)), {**plain, **more}) as talk:
+            ended = await talk.end()
+        assert (ended.code, ended.err) == (0, ""), ended
+        assert ended.out.split()[-1] == BUCKET
 
 
 async def test_a_program_goes_on_while_object_storage_is_away(cloud: Cloud):
