@@ -27,8 +27,8 @@ class Secret:
         return self._text
 
     def sha256(self) -> str:
-        """The hex digest that names this secret where the text must not stand."""
-        return hashlib.sha256(self._text.encode(errors="surrogatepass")).hexdigest()
+        """The hex digest that names this secret where the text must not stand. Raises UnicodeEncodeError for no token."""
+        return hashlib.sha256(self._text.encode()).hexdigest()
 
     def is_in(self, content: bytes) -> bool:
         """Whether it stands in these bytes as it is; a short one, as people choose them, may do so by chance and is not looked for."""

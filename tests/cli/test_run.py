@@ -84,7 +84,7 @@ async def test_what_was_loaded_is_out_of_every_collection_and_what_comes_later_i
     """Rule: a collection goes through it in vain; but what belongs to an identity must be collected with it."""
     ended = await played(
         tmp_path,
-        "print(gc.get_freeze_count() > 10_000, gc.get_threshold() == usual)",
+        "print(gc.get_freeze_count() > 10_000, gc.get_threshold()[:2] == usual[:2])",
         "made = [Leaky]",
         "print(any(thing is made for thing in gc.get_objects()))",
     )

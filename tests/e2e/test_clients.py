@@ -189,7 +189,9 @@ async def test_lists_health_metrics_and_the_description(tmp_path: Path, figures:
         told = {}
         assert document["paths"].pop("/v1/identities/{name}/rejections").keys() == {"post"}
         for path, methods in document["paths"].items():
-            for name, wanted in (("default", 200), ("nowhere", None)):
+            # Nobody has told which object storage takes the tokens of this IAM.
+            found = 404 if path.endswith("/s3-credentials") else 200
+            for name, wanted in (("default", found), ("nowhere", None)):
                 reply = await by_aiohttp(f"{base}{path.replace('{name}', name)}", METADATA)
                 told[path, name] = reply.status
                 assert str(reply.status) in methods["get"]["responses"], (path, name)

@@ -29,6 +29,8 @@ DEADLINE = 200.0
 _LONGEST_POLL = 31.0
 _TURNS = 4  # of the loop, in which a piece is read before the next one is sent
 
+FACADES = ("127.0.0.1:9780",)
+
 Address = str | tuple[str, int]
 
 
@@ -138,7 +140,7 @@ def standing(folder: Path) -> Iterator[Standing]:
 @asynccontextmanager
 async def _opened(folder: Path, runner: asyncio.Runner, said: list[EventDict]) -> AsyncIterator[Standing]:
     async with (
-        house(folder, "default", "other", policy=Readable("default")) as broker,
+        house(folder, "default", "other", policy=Readable("default"), facades=FACADES) as broker,
         AsyncExitStack() as stack,
     ):
         await broker.issued("default", LIFE, TOKEN)
