@@ -29,7 +29,7 @@ NOTICED = 15.0  # for a first validation, without which the broker cannot tell a
 needs_tools = pytest.mark.skipif(
     not TOOLS.is_current(), reason="the clients' tools are not installed; `make e2e-tools` does that first"
 )
-_VALIDATED = 'broker_iam_requests_total{identity="default",operation="validate",outcome="ok"} 1'
+_NONE_YET = 'broker_iam_requests_total{identity="default",operation="validate",outcome="ok"} 0.0\n'
 _BIN = TOOLS.python.parent
 
 
@@ -58,7 +58,7 @@ class Standing:
         """Have Keystone revoke that one, and say which it was; not before the broker can tell a dead one by itself."""
 
         async def validated() -> bool:
-            return _VALIDATED in await self.daemon.client.text("/metrics")
+            return _NONE_YET not in await self.daemon.client.text("/metrics")
 
         await until(validated, NOTICED, "it has validated a token")
         token = await self.token()
