@@ -11,8 +11,6 @@ import pytest
 from broker.app import Broker, running
 from broker.clock import BootClock
 from broker.core.budget import Bucket
-from broker.core.events import Woke
-from broker.core.watch import evidence_by_key
 from broker.fakeiam.faults import Drop, Operation, Twist
 from broker.fakeiam.server import FakeIam, s3_url
 from broker.identity.sources import Sources
