@@ -61,10 +61,8 @@ async def test_a_token_that_was_revoked_takes_its_credentials_along(tmp_path: Pa
     iam = FakeIam()
     async with whole_with_s3(tmp_path, iam) as broker:
         keeper = broker.desk.keyring["default"]
-        keeper._become(
-            Woke(broker.desk.clock.now())
-        )  # before one has succeeded, no validation is evidence (L8)
-        await until(lambda: keeper.observe() or evidence_by_key(keeper.lease.watch))
+        keeper.woke()  # before one has succeeded, no validation is evidence (L8)
+        await until(lambda: keeper.lease.watch.evidence)
         status, first = await get(tmp_path / "s", S3, "Prefer: wait=5")
         assert status == 200
         iam.tokens.revoke_all()
