@@ -2,9 +2,13 @@
 
 - Nothing is issued here: who may read an identity gets the token that the broker holds, whatever the client calls it.
 - Clients never report a refused token, they ask for one again, perhaps hours later. So who was given the token before has
-  it looked at first, and is not given a dead one twice.
+  it looked at first, and is not given a dead one twice. Most of those who ask again have just been started and doubt nothing;
+  they leave a validation to a client that asks over the connection by which it was given that very token.
 - Clients keep a token that has some minutes to live; one with less has them come back at each call.
 """
+
+from asyncio import BaseTransport
+from weakref import WeakKeyDictionary
 
 from aiohttp import web
 
@@ -25,12 +29,17 @@ PATIENCE = 10.0  # seconds that a client waits for a token where there is none
 LONGER = 2.0  # seconds that it waits for one that lives longer than the one at hand
 DOUBT = 2.0  # seconds in which IAM may say that the token is dead, see INTERFACE section 5
 LIFE = 300.0  # seconds that the token has left, if IAM gives such
+SPARE = 1.0  # validations of the identity, and of the user, that a client which was just started leaves
 
 _SECRET = (
     "the client secret does not fit; see the file that client_secret_file names in the broker's settings"  # noqa: S105
 )
 _SCOPE = "the token is for another project; leave the scope out, or ask for an identity of that project"
 _STRANGE = "the broker did not hand out that token, or it has ended; use an application credential"
+
+
+# The SHA-256 of the token that was given last over each connection, for as long as that is there.
+_GIVEN: WeakKeyDictionary[BaseTransport, str] = WeakKeyDictionary()
 
 
 async def issue(request: web.Request) -> web.Response:
@@ -41,12 +50,15 @@ async def issue(request: web.Request) -> web.Response:
     now = desk.clock.now()
     held = lease.servable(member.keeper.lease, now)
     if held is not None and member.ledger.given(held.token.digest, allowed.caller.uid):
-        turn = Turn(desk.pace, allowed.caller.uid, now)
-        await doubt.settle(member.keeper, held.token.digest, now + DOUBT, turn)
+        spare = 0.0 if _given_over(request) == held.token.digest else SPARE
+        turn = Turn(desk.pace, allowed.caller.uid, now, spare)
+        await doubt.settle(member.keeper, held.token.digest, now + DOUBT, turn, spare)
     held = await _lively(request, member, allowed)
     allowed = still(request, member.keeper)
     _in_scope(scope, held)
     handed_out(request, allowed, held, desk.clock.now())
+    if request.transport is not None:
+        _GIVEN[request.transport] = held.token.digest
     return _shown(request, held.token.value, held.token.body, 201)
 
 
@@ -103,6 +115,11 @@ async def _lively(request: web.Request, member: Member, allowed: Permit) -> Held
         return await keeper.token(until, life)
     except Refusal:
         return await keeper.token(desk.clock.now())
+
+
+def _given_over(request: web.Request) -> str | None:
+    """The token that this connection was given."""
+    return None if request.transport is None else _GIVEN.get(request.transport)
 
 
 def _in_scope(scope: Scope | None, held: Held) -> None:

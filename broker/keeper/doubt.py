@@ -12,10 +12,13 @@ from broker.keeper.keeper import Keeper
 from broker.keeper.reporting import report
 
 
-async def settle(keeper: Keeper, digest: str, until: float, may: Callable[[Reaction], bool]) -> None:
+async def settle(
+    keeper: Keeper, digest: str, until: float, may: Callable[[Reaction], bool], spare: float = 0.0
+) -> None:
     """Return once it is known whether the token of this SHA-256 lives, at `until`, or where it cannot be known by then.
 
-    `may` says whether this client may have IAM asked; it joins what others have asked for anyway.
+    `may` says whether this client may have IAM asked; it joins what others have asked for anyway. So many validations as
+    `spare` says are left to who has better reason to doubt.
     """
     since = keeper.clock.now()
     if watch.method(keeper.lease.watch) is None:
@@ -30,7 +33,7 @@ async def settle(keeper: Keeper, digest: str, until: float, may: Callable[[React
         if (
             keeper.lease.watch.due_at > now and keeper.lease.watch.left_at < since
         ):  # nobody has asked for it yet
-            if not may(Reaction.VALIDATE):
+            if not _leaves(keeper, now, spare) or not may(Reaction.VALIDATE):
                 return
             keeper.doubted(digest)
         await keeper.news(min(until, begins) if begins > now else until)
@@ -42,6 +45,12 @@ def _is_open(keeper: Keeper, digest: str, since: float) -> bool:
     """Whether the token is still the one that is served, and nothing is known of it that is newer than the doubt."""
     held = lease.servable(keeper.lease, keeper.clock.now())
     return held is not None and held.token.digest == digest and keeper.lease.watch.heard_at < since
+
+
+def _leaves(keeper: Keeper, now: float, spare: float) -> bool:
+    """Whether so many validations remain after one."""
+    over = keeper.lease.watch
+    return not spare or over.bucket.ready_at(now, watch.pace(over), spare) <= now
 
 
 def _begins_at(keeper: Keeper, now: float) -> float:

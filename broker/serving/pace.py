@@ -37,10 +37,10 @@ class Pace:
         # In the order of the last use. Who is forgotten starts with a full one.
         self._buckets: dict[tuple[int, Rate], Bucket] = {}
 
-    def take(self, uid: int, now: float, rate: Rate = ASKING) -> float:
-        """Take one; 0.0, or the seconds after which there will be one."""
+    def take(self, uid: int, now: float, rate: Rate = ASKING, spare: float = 0.0) -> float:
+        """Take one and leave `spare`; 0.0, or the seconds after which there will be so many."""
         bucket = self._buckets.get((uid, rate)) or Bucket.full(rate.burst, now)
-        wait = bucket.ready_at(now, rate.every) - now
+        wait = bucket.ready_at(now, rate.every, spare) - now
         if wait <= 0:
             self._buckets.pop((uid, rate), None)  # so that it goes to the end of the order
             self._buckets[uid, rate] = bucket.taken(now, rate.every)
@@ -57,15 +57,17 @@ class Pace:
 class Turn:
     """What one report may cost, and how long its sender must wait if it may not."""
 
-    def __init__(self, pace: Pace, uid: int, now: float) -> None:
+    def __init__(self, pace: Pace, uid: int, now: float, spare: float = 0.0) -> None:
         self._pace = pace
         self._uid = uid
         self._now = now
+        self._spare = spare
         self.wait = 0.0
 
     def __call__(self, reaction: Reaction) -> bool:
         """Whether the report may lead to this."""
-        self.wait = self._pace.take(self._uid, self._now, FORCING if reaction is Reaction.REISSUE else ASKING)
+        rate = FORCING if reaction is Reaction.REISSUE else ASKING
+        self.wait = self._pace.take(self._uid, self._now, rate, self._spare)
         return not self.wait
 
 
