@@ -22,15 +22,14 @@ from broker.core.ports import Clock
 from broker.sinks import work
 from broker.sinks.attempts import Troubles
 from broker.sinks.disk import Abandoned
+from broker.sinks.flight import DEADLINE, NEVER, News, flown
 from broker.sinks.hook import Hook
-from broker.sinks.threads import in_thread
 from broker.sinks.token_file import SinkError, TokenFile
 from broker.sinks.trouble import Emptied, late, unremoved, unwritten
-from broker.sinks.work import NEVER, There, gone_by
+from broker.sinks.work import There, gone_by
 
 _log = structlog.get_logger()
 
-DEADLINE = 5.0  # seconds for a disk, before it is told of
 LOOK_EVERY = 10.0  # seconds until it is seen that somebody has removed or changed the file, or its template
 ENDING = 2.0  # seconds for a disk at the end
 
@@ -53,7 +52,7 @@ class Sink:
         self._unhooked = True  # the command has not yet been run for what is there
         self._ended = False
         self._task: asyncio.Task[None] | None = None
-        self._news: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._news = News(clock)
 
     @property
     def trouble(self) -> str | None:
@@ -80,7 +79,7 @@ class Sink:
         if kept.held is not self._held:
             self._held = kept.held
             self._troubles.writing.anew()
-        self._wake()
+        self._news.tell()
 
     def change(self, file: TokenFile) -> None:
         """The settings say something else of it."""
@@ -93,24 +92,25 @@ class Sink:
             self.there = replace(self.there, right=False)
         self.file, self._unclean = file, True
         self._troubles.writing.anew()
-        self._wake()
+        self._news.tell()
 
     def tick(self, now: float) -> None:
         """Once a second: after a sleep of the machine no timer is in time."""
         if now >= self._due(now):
-            self._wake()
+            self._news.tell()
 
     async def end(self, *, remove: bool) -> None:
         """Stop, and have no token there if `remove` says so; a disk that hangs is not waited for."""
         self._ended = True
-        self._wake()
+        self._news.tell()
         if self._task is not None:
             await self._clock.wait(self._task, self._clock.now() + ENDING)
-            if not self._task.done():  # it hangs, as would the removal
-                remove = False
-                self._troubles.late = late(self.file, ENDING)
+            hangs = not self._task.done()
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+            if hangs:  # as would the removal
+                remove = False
+                self._troubles.late = late(self.file, ENDING)
         await self.hook.aclose()
         if remove and self.there is not None:
             await self._remove("the end", self._clock.now() + ENDING)
@@ -137,7 +137,7 @@ class Sink:
         elif there is not None and now >= max(self._look_at, self._troubles.looking.until):
             await self._look(there)
         else:
-            await self._clock.wait(self._news, self._due(now))
+            await self._news.wait(self._due(now))
 
     def _due(self, now: float) -> float:
         """When there is something to do without any news."""
@@ -221,24 +221,15 @@ class Sink:
             self.there = now_there
 
     async def _flown(self, job: Callable[[], T], watch: Callable[[], None], until: float = NEVER) -> T:
-        """What the work returns or raises; `watch` looks at each piece of news. Raises TimeoutError at `until`."""
-        late_at = self._clock.now() + DEADLINE
-        flight = in_thread(job, "token file")
-        flight.add_done_callback(lambda _: self._wake())
+        """See `flown`."""
         try:
-            while not flight.done():
-                watch()
-                now = self._clock.now()
-                if now >= until:
-                    raise TimeoutError
-                if now >= late_at:
-                    late_at, self._troubles.late = NEVER, late(self.file, DEADLINE)
-                    self._troubles.tell(self.file)
-                await self._clock.wait(self._news, min(late_at, until))
-            self._troubles.late = None
-            return flight.result()
+            return await flown(job, self._clock, self._news, watch, self._is_late, until)
         finally:
-            flight.cancel()
+            self._troubles.late = None
+
+    def _is_late(self) -> None:
+        self._troubles.late = late(self.file, DEADLINE)
+        self._troubles.tell(self.file)
 
     def _settled(self, there: There | None) -> None:
         """What was wanted is done."""
@@ -251,11 +242,6 @@ class Sink:
         """A token that is known to be dead must go, also where that became known while it was being written."""
         if self.there is not None and self.there.digest in self._rejected:
             self.there = replace(self.there, gone_by=-NEVER)
-
-    def _wake(self) -> None:
-        news, self._news = self._news, asyncio.get_running_loop().create_future()
-        if not news.done():
-            news.set_result(None)
 
     def _without_token(self, text: str) -> str:
         return text if self._held is None else text.replace(self._held.token.value.reveal(), "***")

@@ -1,5 +1,6 @@
 """The three pieces of work on a token file that may block: to write it, to remove it, and to look at it."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -10,7 +11,6 @@ from broker.sinks.disk import Seen
 from broker.sinks.template import Stamp
 from broker.sinks.token_file import TokenFile
 
-NEVER = float("inf")
 # A token leaves its file so much before its end: time for a thread and a disk, and never a good part of a short life.
 _EARLY = 1.0  # seconds
 _PART = 0.03
@@ -21,7 +21,7 @@ class There:
     """What lies in the file's place, as far as the broker knows; at first nothing is known, and that must go."""
 
     digest: str | None = None  # of its token
-    gone_by: float = -NEVER  # when it must have left the file, on the broker's clock
+    gone_by: float = -math.inf  # when it must have left the file, on the broker's clock
     right: bool = False  # it is as the settings want it, and nobody has changed it
     seen: Seen | None = None  # as it was left
     stamp: Stamp | None = None  # of the template that it was made from

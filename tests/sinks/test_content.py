@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from broker.sinks.content import content
 from broker.sinks.forms import FORMS
 from broker.sinks.token_file import SinkError
 from tests.core.builders import token
+from tests.e2e.command import ROOT
 from tests.sinks.kept import URL, token_file
 
 PATH = Path("/run/t")
@@ -179,3 +181,12 @@ def test_a_template_that_is_none_is_told_with_its_remedy(tmp_path: Path, write, 
 def test_no_access_key_can_be_in_any_of_them():
     """What they are made of does not have it."""
     assert not {"key", "secret"} & set(Token.__dataclass_fields__)
+
+
+def test_no_template_is_no_engine_for_templates():
+    """It would cost every broker megabytes, and its start some time."""
+    program = "import sys, broker.app; print('jinja2' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT, timeout=30
+    )
+    assert done.stdout == "False\n"

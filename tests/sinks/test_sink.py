@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from broker.sinks import work
-from broker.sinks.sink import DEADLINE, LOOK_EVERY
+from broker.sinks.flight import DEADLINE
+from broker.sinks.sink import LOOK_EVERY
 from tests.core.builders import held
 from tests.sinks.kept import Kept, kept, leftovers, token_file, until
 
@@ -225,6 +226,31 @@ async def test_a_disk_that_hangs_is_told_of_and_waited_for(tmp_path: Path, monke
         gate.open.set()
         await one.holds("one")
         assert one.sink.trouble is None
+
+
+async def test_a_disk_that_hangs_and_then_fails_is_told_of_as_failing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    gate = Gate(monkeypatch)
+    async with kept(token_file(tmp_path / "nowhere/t")) as one:
+        await hanging(one, gate)
+        await one.clock.advance(DEADLINE)
+        await one.fails("its disk hangs")
+        gate.open.set()
+        await one.fails("create its folder")
+
+
+async def test_a_disk_that_hangs_holds_up_no_other_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """L12."""
+    gate = Gate(monkeypatch)
+    async with kept(token_file(tmp_path / "t")) as one, kept(token_file(tmp_path / "u")) as other:
+        await hanging(one, gate)
+        monkeypatch.setattr(work, "write", gate.write)
+        other.gets("one")
+        await until(lambda: other.content() == "one")
+        assert one.content() is None
+        gate.open.set()
+        await one.holds("one")
 
 
 async def test_what_a_disk_that_hung_would_write_is_not_put_in_place_when_it_is_out_of_date(
