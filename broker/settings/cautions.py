@@ -34,10 +34,16 @@ def cautions(settings: Settings) -> Iterator[Problem]:
         what = "a token that was revoked is served until a client reports it or its successor is due"
         yield Problem("validation.method", what, 'choose "auth-tokens" or "projects"')
     for index, listener in enumerate(settings.listen):
-        if isinstance(listener, UnixListener) and _replaceable(listener):
+        if isinstance(listener, UnixListener) and _replaceable(listener.unix):
             what = f"whoever can write to {listener.unix.parent} can put a socket of their own in its place"
             yield Problem(
                 f"listen[{index}].unix", what, f"run: chmod o-w {shlex.quote(str(listener.unix.parent))}"
+            )
+    for index, file in enumerate(settings.files):
+        if _replaceable(file.path):
+            what = f"whoever can write to {file.path.parent} can put another file in its place"
+            yield Problem(
+                f"files[{index}].path", what, f"run: chmod o-w {shlex.quote(str(file.path.parent))}"
             )
     yield from _grants(settings)
     yield from _one_proof(settings)
@@ -102,10 +108,10 @@ def _one_proof(settings: Settings) -> Iterator[Problem]:
             yield Problem(f"identities.{name}", what, remedy)
 
 
-def _replaceable(listener: UnixListener) -> bool:
-    """Whether a stranger may remove the socket's file: in a sticky folder only its owner may."""
+def _replaceable(path: Path) -> bool:
+    """Whether a stranger may remove what lies there: in a sticky folder only its owner may."""
     try:
-        mode = listener.unix.parent.stat().st_mode
+        mode = path.parent.stat().st_mode
     except OSError:  # not there yet, or hidden: the start judges it
         return False
     return bool(mode & stat.S_IWOTH) and not mode & stat.S_ISVTX
