@@ -50,6 +50,7 @@ class Daemon:
         drain: float = 10.0,
         listen: Sequence[Table] = (),
         grants: Sequence[Table] = (),
+        files: Sequence[Table] = (),
         validation: Table | None = None,
         cache: Table | None = None,
         audit: str = "stdout",
@@ -76,7 +77,7 @@ class Daemon:
             "validation": validation or {},
             "cache": cache or {"path": str(folder / "cache")},
         }
-        lists = {"listen": [{"unix": str(self.socket)}, *listen], "grants": grants}
+        lists = {"listen": [{"unix": str(self.socket)}, *listen], "grants": grants, "files": files}
         if by_variables:
             self._own = {**_variables(tables, {**lists, "identities": identities}), **(own or {})}
             return
