@@ -67,3 +67,15 @@ async def test_a_session_that_lives_on_gets_another_token_and_retries(
         stands.outliving(TOOLS.python, PROGRAM, way, stands.owner.project_id, options=options),
     ):
         pass
+
+
+async def test_a_crowd_of_sessions_gets_one_other_token_together(
+    keystone_world: KeystoneWorld, tmp_path: Path
+) -> None:
+    """Rule: forty that are refused at once have one question and one new token made of it, whatever their logins have cost."""
+    async with standing(tmp_path, keystone_world) as stands:
+        issued = await stands.world.issued()
+        async with stands.outliving(TOOLS.python, PROGRAM.with_name("crowd.py")) as talk:
+            await talk.go_on()
+            assert (await talk.heard())["tokens"] == 1
+        assert await stands.world.issued() == issued + 1
