@@ -22,8 +22,8 @@ from broker.outward.transport import Endpoint, Transport
 
 OPERATION: Final = "s3"  # in the metrics
 _PROVIDER = "iam.kakaocloud.com"  # as KakaoCloud documents it, whatever IAM's address is
-# Of an identity; regions and durations beyond wait for one.
-_CONNECTIONS = 8
+# Of an identity: more than the kinds of credentials that may be asked for within one time-out, so that none ever waits.
+_CONNECTIONS = 16
 _READ = frozenset({200})
 _HEADERS = {"Content-Type": "application/json", "Accept": "application/xml, text/xml"}
 

@@ -3,7 +3,7 @@
 - All is bounded: MOST kinds are kept, the one that was asked for longest ago goes first; object storage is asked BURST times
   at once, then once in EVERY seconds, or as often as credentials of seconds need.
 - The usual kind, of the settings, is for everybody. Any other is a caller's own wish: who asks for many of them uses up its
-  own share, and takes no place of the usual one.
+  own share, and takes neither a place nor the last requests from the usual one.
 """
 
 import asyncio
@@ -23,6 +23,7 @@ _log = structlog.get_logger()
 
 MOST = 16
 BURST = 10
+RESERVE = 3  # of these, for the usual kind
 EVERY = 10.0
 _OFTEN = 8  # times in one life, where that is short
 _NOWHERE = (
@@ -92,7 +93,8 @@ class S3Credentials:
 
     def _start(self, wish: Wish, pace: Callable[[], float]) -> Refusal | None:
         now = self._clock.now()
-        wait = self._bucket.ready_at(now, self._every) - now
+        spare = 0 if wish == self._usual else RESERVE
+        wait = self._bucket.ready_at(now, self._every, spare) - now
         why = "object storage has been asked often for this identity"
         if wait <= 0 and wish != self._usual:
             wait = pace()

@@ -103,6 +103,7 @@ class S3Line:
     async def _good(self, until: float, start: Start) -> S3Held:
         content = min(until, self._clock.now() + PATIENCE)
         while True:
+            until = min(until, self._keeper.closing_at)
             token = await self._keeper.token(until)
             now = self._clock.now()
             held = self._usable(now)

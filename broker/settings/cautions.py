@@ -8,6 +8,7 @@ from pathlib import Path
 from broker.core.access import Owner, Workload
 from broker.core.errors import Problem
 from broker.core.model import AccessKey
+from broker.core.s3 import RESTLESS
 from broker.identity.sources import ENVIRONMENT
 from broker.settings.listeners import UnixListener, names_tcp
 from broker.settings.tree import Settings
@@ -33,6 +34,9 @@ def cautions(settings: Settings) -> Iterator[Problem]:
     if settings.validation.method == "off":
         what = "a token that was revoked is served until a client reports it or its successor is due"
         yield Problem("validation.method", what, 'choose "auth-tokens" or "projects"')
+    if settings.s3.duration < RESTLESS:
+        what = "AWS clients ask for others 15 minutes before the end, and so at each call"
+        yield Problem("s3.duration", what, 'write at least "20m"')
     for index, listener in enumerate(settings.listen):
         if isinstance(listener, UnixListener) and _replaceable(listener.unix):
             what = f"whoever can write to {listener.unix.parent} can put a socket of their own in its place"

@@ -201,6 +201,7 @@ def test_what_else_is_doubted():
         "iam": {"insecure": True},
         "grants": [{"identity": "default", "groups": [65534]}],
         "validation": {"method": "off"},
+        "s3": {"duration": "15m"},
     }
     assert [str(doubt) for doubt in cautions(Settings.model_validate(tree))] == [
         "iam.insecure: lets access keys and tokens travel unencrypted; remove it where IAM is real",
@@ -211,6 +212,10 @@ def test_what_else_is_doubted():
         (
             "validation.method: a token that was revoked is served until a client reports it "
             'or its successor is due; choose "auth-tokens" or "projects"'
+        ),
+        (
+            "s3.duration: AWS clients ask for others 15 minutes before the end, and so at each call; "
+            'write at least "20m"'
         ),
         (
             "grants[0].groups[0]: is also what callers of foreign user namespaces look like; "

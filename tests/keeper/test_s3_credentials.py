@@ -8,7 +8,7 @@ import structlog
 
 from broker.core.errors import Code, Fault, IamError, Refusal
 from broker.core.s3 import Wish
-from broker.keeper.s3_credentials import BURST, EVERY, MOST, S3Credentials
+from broker.keeper.s3_credentials import BURST, EVERY, MOST, RESERVE, S3Credentials
 from broker.keeper.s3_held import S3Held
 from broker.keeper.s3_line import PATIENCE
 from tests.core.builders import key
@@ -273,7 +273,7 @@ async def test_each_region_and_duration_has_its_own(bench: Bench):
 
 
 async def test_object_storage_is_asked_within_a_budget_and_what_is_held_is_bounded(bench: Bench):
-    wishes = [Wish(REGION, 100 + number) for number in range(BURST)]
+    wishes = [Wish(REGION, 100 + number) for number in range(BURST - RESERVE)]
     for wish in wishes:
         await bench.got(wish=wish)
     refusal = await refused(await bench.ask(wish=Wish(REGION, 99)))
@@ -296,6 +296,19 @@ async def test_who_wishes_for_much_uses_up_its_own_share_and_no_place_of_the_usu
         await bench.got(wish=Wish(REGION, 900 + number))
     assert bench.exchange.given == 1 + MOST * 2
     assert USUAL in bench.s3._lines
+
+
+async def test_wishes_of_many_leave_the_usual_kind_its_requests(bench: Bench):
+    for number in range(BURST * 2):
+        request = await bench.ask(wish=Wish(REGION, 900 + number))
+        assert (request.exception() is None) == (number < BURST - RESERVE)
+    assert (await bench.got()).startswith("AKIA")
+
+
+async def test_who_asks_a_broker_that_ends_does_not_wait(bench: Bench):
+    bench.exchange.hold = True
+    bench.keeper.end(bench.clock.now())
+    assert (await refused(await bench.ask(wait=30))).code is Code.IAM_UNAVAILABLE
 
 
 async def test_a_kind_that_somebody_waits_for_is_not_forgotten(bench: Bench):
