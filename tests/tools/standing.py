@@ -6,6 +6,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -29,7 +30,9 @@ NOTICED = 15.0  # for a first validation, without which the broker cannot tell a
 needs_tools = pytest.mark.skipif(
     not TOOLS.is_current(), reason="the clients' tools are not installed; `make e2e-tools` does that first"
 )
-_NONE_YET = 'broker_iam_requests_total{identity="default",operation="validate",outcome="ok"} 0.0\n'
+_VALIDATED = re.compile(
+    r'^broker_iam_requests_total\{identity="default",operation="validate",outcome="ok"\} [1-9]', re.MULTILINE
+)
 _BIN = TOOLS.python.parent
 
 
@@ -58,7 +61,7 @@ class Standing:
         """Have Keystone revoke that one, and say which it was; not before the broker can tell a dead one by itself."""
 
         async def validated() -> bool:
-            return _NONE_YET not in await self.daemon.client.text("/metrics")
+            return bool(_VALIDATED.search(await self.daemon.client.text("/metrics")))
 
         await until(validated, NOTICED, "it has validated a token")
         token = await self.token()
