@@ -72,7 +72,8 @@ class BrokerAuth(httpx.Auth):
 def _plan(request: httpx.Request, sent: Sent) -> _Plan:
     origin = _origin(request)
     response = yield _carrying(request, sent.token)
-    if response.request is not request and _origin(response.request) == origin:
+    way = [*(each.request for each in response.history), response.request]
+    if response.request is not request and all(_origin(each) == origin for each in way):
         request = response.request  # a redirect within the origin, which was followed without the token
         if response.status_code == 401 or request.method in _SAFE:
             response = yield _carrying(request, sent.token)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from broker.client import AsyncTokenClient, Away, TokenClient, Unreachable, ask
-from broker.client.address import VARIABLE
+from broker.client import AsyncTokenClient, Away, TokenClient, Unreachable, aio, ask
+from broker.client.address import VARIABLE, UnixAddress
 from tests.client.both import GOOD, TREE, Both, at, come
 from tests.client.scripted import answered, loopback, scripted
 
@@ -57,20 +57,29 @@ async def test_over_loopback_it_is_the_same(both: Both, host: str):
         await both.token(url=f"http://{host}:{port}", timeout=0)
 
 
-async def test_a_full_queue_is_waited_for(tmp_path: Path, both: Both):
+@pytest.mark.parametrize("way", ["thread", "loop"])
+async def test_a_full_queue_is_waited_for(tmp_path: Path, way: str):
     """Rule: a Unix socket says at once that its queue is full, unlike TCP; that is not the end of it."""
+    place = UnixAddress(str(tmp_path / "s"), named=True)
+    request = ask.request(place, "/x", {})
     with socket.socket(socket.AF_UNIX) as server, socket.socket(socket.AF_UNIX) as first:
         server.bind(str(tmp_path / "s"))
         server.listen(0)
+        server.settimeout(10)
         first.connect(str(tmp_path / "s"))
-        asking = asyncio.create_task(both.token(url=at(tmp_path)))
+        waiting = (
+            asyncio.to_thread(ask.asked, place, request, 5)
+            if way == "thread"
+            else aio.asked(place, request, 5)
+        )
+        asking = asyncio.create_task(waiting)
         await asyncio.sleep(0.1)
         (await asyncio.to_thread(server.accept))[0].close()
         connection, _ = await asyncio.to_thread(server.accept)
         with connection:
-            connection.recv(1000)
+            await asyncio.to_thread(connection.recv, 1000)
             connection.sendall(GOOD)
-            assert (await asking).identity == "shop"
+            assert (await asking).status == 200
 
 
 async def test_who_serves_an_unnamed_socket_is_looked_at(
@@ -98,10 +107,11 @@ async def test_a_call_that_is_cancelled_closes_its_connection(tmp_path: Path):
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(tmp_path / "s"))
         server.listen()
+        server.settimeout(10)
         asking = asyncio.create_task(AsyncTokenClient(url=at(tmp_path)).token())
         connection, _ = await asyncio.to_thread(server.accept)
         with connection:
-            await asyncio.to_thread(connection.recv, 1000)
+            assert await asyncio.to_thread(connection.recv, 1000)
             asking.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await asking
