@@ -18,6 +18,7 @@ from broker.settings.table import Table
 
 # What stands around the name of a file in that of its predecessor takes some more, and 255 bytes are all there are.
 _LONGEST_NAME = 200
+_MOST = 256  # each has a thread of its own for a moment, all at the same time
 USUAL = "default"  # the identity that is meant where none is named, if there is one of this name
 
 
@@ -87,6 +88,8 @@ def usual(known: Mapping[str, object]) -> str | None:
 
 def apart(files: tuple[File, ...]) -> tuple[File, ...]:
     """The files, if each has a path of its own."""
+    if len(files) > _MOST:
+        raise told(f"names more than {_MOST} files", "have some programs ask the broker instead")
     paths = {file.path for file in files}
     if len(paths) < len(files):
         raise told("writes two files to one path", "keep one of the two, or change a path")

@@ -1,8 +1,9 @@
 """A token file on the disk: there whole or not at all, and its readers' alone from its first instant. All of it blocks.
 
 - It is written beside its place under a name that nobody can guess, with its owner and mode before it holds a byte, and
-  renamed when it is on the disk. Whatever stands in its place, a link too, is replaced and never written through.
-- What every user of the host may read was not written by a broker: it is an administrator's slip, and left alone.
+  renamed when it is on the disk. What a stranger has put in its place, a link too, is replaced and never written through.
+- What root or the broker's own user has put there and no broker would is a slip in the path, as /dev/null or /etc/passwd
+  are, and left alone: a link, a device, a file that every user of the host may read.
 """
 
 import os
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 
 from broker.sinks.folder import opened
 from broker.sinks.token_file import TokenFile
-from broker.sinks.trouble import FOREIGN, TAKEN, Emptied, Misplaced
+from broker.sinks.trouble import FOREIGN, ODD, TAKEN, Emptied, Misplaced
 
 LARGEST = 8 * 1024 * 1024  # bytes; IAM's whole answer has at most half of it
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -151,12 +152,12 @@ def _number(account: int | None) -> int:
 
 def judge(file: TokenFile, status: os.stat_result | None, known: Seen | None) -> None:
     """Raise Misplaced if what stands in the file's place is not to be replaced."""
-    if status is None:
+    if status is None or _ours(file, status, known):
         return
     if stat.S_ISDIR(status.st_mode):
         raise Misplaced(TAKEN)
-    if stat.S_ISREG(status.st_mode) and not _ours(file, status, known) and _is_trusted(file, status.st_uid):
-        raise Misplaced(FOREIGN)
+    if _is_trusted(file, status.st_uid):
+        raise Misplaced(FOREIGN if stat.S_ISREG(status.st_mode) else ODD)
 
 
 def _ours(file: TokenFile, status: os.stat_result, known: Seen | None) -> bool:

@@ -12,6 +12,7 @@ FOREIGN = (
     "is there already and every user may read it, so that no broker has written it",
     "remove it if nobody needs it, or name another `path`",
 )
+ODD = ("is a link, a device or the like, and is not replaced", "name a regular file as `path`, or remove it")
 
 
 class Misplaced(OSError):
@@ -68,7 +69,7 @@ def _remedy(file: TokenFile, error: OSError, folder: str) -> str:
         case errno.EPERM if _gives_away(file):
             return f"only root may give files away: let uid {uid} be in the group, or leave `owner` out, or run the broker as root"
         case errno.EACCES | errno.EPERM:
-            return f"let uid {uid} write {folder}"
+            return f"let uid {uid} write {folder}, and remove what another user may have put in its place"
         case errno.EINVAL if _gives_away(file):
             return "`owner` or `group` has no number in this container's user namespace; name others"
         case errno.ELOOP | errno.ENAMETOOLONG:

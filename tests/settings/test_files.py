@@ -141,6 +141,13 @@ def test_two_files_with_one_path_are_one_too_many(tmp_path: Path):
     ]
 
 
+def test_there_are_not_more_files_than_threads_can_be(tmp_path: Path):
+    text = "".join(f'[[files]]\npath = "/t{number}"\n' for number in range(257))
+    assert told(tmp_path, text) == [
+        "files: names more than 256 files; have some programs ask the broker instead"
+    ]
+
+
 @pytest.mark.parametrize(
     ("path", "more", "what"),
     [

@@ -100,11 +100,13 @@ def test_a_folder_may_give_its_group_on(tmp_path: Path):
     assert put(tmp_path / "t", mode=0o640).gid == groups[-1]
 
 
+@AS_ROOT
 @pytest.mark.parametrize("target", ["victim", "nowhere"])
-def test_a_link_in_its_place_is_replaced_and_not_followed(tmp_path: Path, target: str):
+def test_a_strangers_link_in_its_place_is_replaced_and_not_followed(tmp_path: Path, target: str):
     """The attack: another user plants one in a folder for all, to have the broker write through it."""
     (tmp_path / "victim").write_text("precious")
     (tmp_path / "t").symlink_to(target)
+    os.lchown(tmp_path / "t", STRANGER, STRANGER)
     put(tmp_path / "t")
     assert not (tmp_path / "t").is_symlink()
     assert (tmp_path / "t").read_text() == "token"
@@ -112,12 +114,23 @@ def test_a_link_in_its_place_is_replaced_and_not_followed(tmp_path: Path, target
     assert not (tmp_path / "nowhere").exists()
 
 
-def test_a_link_in_its_place_is_no_token_and_is_left(tmp_path: Path):
-    (tmp_path / "victim").touch(0o600)
-    (tmp_path / "t").symlink_to("victim")
+@pytest.mark.parametrize(
+    "make", [lambda path: path.symlink_to("victim"), lambda path: os.mkfifo(path, 0o600)]
+)
+def test_the_administrators_own_link_or_device_is_left_alone(tmp_path: Path, make: Callable[[Path], None]):
+    """A slip in a path must not cost /dev/null, nor /dev/stdout."""
+    (tmp_path / "victim").write_text("precious")
+    make(tmp_path / "t")
+    before = (tmp_path / "t").lstat()
+    assert disk.holding(token_file(tmp_path / "t"), b"precious") is None
+    with pytest.raises(
+        Misplaced, match="is a link, a device or the like, and is not replaced; name a regular"
+    ):
+        put(tmp_path / "t")
     assert not disk.remove(token_file(tmp_path / "t"), None)
-    assert (tmp_path / "victim").exists()
-    assert disk.holding(token_file(tmp_path / "t"), b"") is None
+    assert (tmp_path / "t").lstat() == before
+    assert (tmp_path / "victim").read_text() == "precious"
+    assert leftovers(tmp_path) == []
 
 
 @AS_ROOT
@@ -167,13 +180,6 @@ def test_a_folder_in_its_place_is_left(tmp_path: Path):
     with pytest.raises(Misplaced, match="is a folder"):
         put(tmp_path / "t")
     assert not disk.remove(token_file(tmp_path / "t"), None)
-
-
-def test_a_fifo_in_its_place_is_not_waited_for(tmp_path: Path):
-    os.mkfifo(tmp_path / "t", 0o600)
-    assert disk.holding(token_file(tmp_path / "t"), b"") is None
-    put(tmp_path / "t")
-    assert (tmp_path / "t").read_bytes() == b"token"
 
 
 def test_what_is_not_wanted_any_more_is_not_put_in_place(tmp_path: Path):

@@ -47,7 +47,10 @@ def test_what_another_user_could_not_do_is_told():
         os.seteuid(STRANGER)
         try:
             assert told(folder / "t") == [
-                f"files[0]: F/t cannot be written (permission denied); let uid {STRANGER} write F"
+                (
+                    f"files[0]: F/t cannot be written (permission denied); let uid {STRANGER} write F, "
+                    "and remove what another user may have put in its place"
+                )
             ]
             os.seteuid(0)
             folder.chmod(0o777)

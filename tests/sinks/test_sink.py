@@ -52,6 +52,7 @@ async def test_what_lies_there_at_start_stays_if_it_is_what_would_be_written(tmp
 
 async def test_what_lies_there_at_start_is_replaced_otherwise_and_never_missing(tmp_path: Path):
     path = tmp_path / "t"
+    (tmp_path / ".t.0123456789abcdef.broker-new").touch()
     path.touch(0o600)
     path.write_text("of an earlier run")
     async with kept(token_file(path)) as one:
@@ -60,6 +61,7 @@ async def test_what_lies_there_at_start_is_replaced_otherwise_and_never_missing(
             assert path.read_text()
             await until(lambda: True)
         assert one.content() == "one"
+        assert leftovers(tmp_path) == []
 
 
 @pytest.mark.parametrize("life", [20.0, LIFE])
