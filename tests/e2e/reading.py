@@ -20,7 +20,7 @@ class Reader:
 
     def well(self) -> None:
         """Raise if it has seen what must never be seen."""
-        assert self._process.returncode is None, "the reader has ended"
+        assert self._process.returncode is None, "the reader has ended, see below"
 
     async def stop(self) -> None:
         """End it; raises if it has seen what must never be seen."""
@@ -45,6 +45,10 @@ async def reading(path: Path, form: str) -> AsyncIterator[Reader]:
     try:
         yield reader
         await reader.stop()
+    except BaseException as error:
+        if process.returncode is not None:
+            error.add_note((await process.communicate())[1].decode())
+        raise
     finally:
         if process.returncode is None:
             process.kill()
