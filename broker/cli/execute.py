@@ -87,7 +87,17 @@ def _environment(
         )
     token = _token(found.identity) if with_token else None
     broker = f"unix://{place}" if isinstance(place, address.UnixAddress) else str(place)
-    return environment(os.environ, found, broker, secret=secret, token=token, s3=s3)
+    return environment(_inherited(), found, broker, secret=secret, token=token, s3=s3)
+
+
+def _inherited() -> dict[str, str]:
+    """The environment as it was given to us: in the C locale Python adds a variable for itself (PEP 538)."""
+    environ = dict(os.environ)
+    if "LC_CTYPE" in environ:
+        with open("/proc/self/environ", "rb") as file:  # noqa: PTH123
+            if b"\0LC_CTYPE=" not in b"\0" + file.read():
+                del environ["LC_CTYPE"]
+    return environ
 
 
 def _token(identity: str) -> str:

@@ -1,10 +1,15 @@
 """`broker exec` becomes its command, or says why not: processes, against servers that say what the test wants."""
 
+import asyncio
+import sys
+from asyncio.subprocess import PIPE
 from pathlib import Path
 
 import pytest
 
-from tests.cli.command import Ended, at, broker, end, start
+from broker.client.environment import environment
+from broker.client.facade import Facade
+from tests.cli.command import ROOT, Ended, at, broker, end, start
 from tests.client.scripted import answered, loopback, scripted
 
 pytestmark = pytest.mark.e2e
@@ -38,6 +43,22 @@ async def test_the_command_has_the_environment_and_no_real_key(tmp_path: Path):
     assert made["AWS_CONTAINER_CREDENTIALS_FULL_URI"].endswith("/v1/identities/shop/s3-credentials")
     assert made["KAKAOCLOUD_BROKER_URL"] == f"unix://{tmp_path}/s"
     assert "real-key" not in made.values()
+
+
+async def test_nothing_is_added_but_what_is_said(tmp_path: Path):
+    """Rule: in the C locale, as under cron, Python sets a variable for itself; the command does not get it."""
+    own = {"PATH": "/usr/bin:/bin", **at(tmp_path / "s")}
+    with scripted(tmp_path / "s", answered(200, TOLD)):
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "broker", "exec", "--", "env", "-0"),
+            stdout=PIPE,
+            stderr=PIPE,
+            env=own,
+            cwd=ROOT,
+        )
+        made = variables(await end(process))
+    facade = Facade("shop", "http://127.0.0.1:9780", client_secret=False)
+    assert made == environment(own, facade, own["KAKAOCLOUD_BROKER_URL"])
 
 
 async def test_a_broker_on_tcp_is_asked_and_told_of_in_the_same_way():
