@@ -37,7 +37,8 @@ def variables(ended: Ended) -> dict[str, str]:
 
 
 async def test_the_command_has_the_environment_and_no_real_key(tmp_path: Path):
-    made = variables(await run(tmp_path, "--s3", "--", "env", "-0", **REAL))
+    made = variables(await run(tmp_path, "--s3", "--", "env", "-0", LC_CTYPE="C.UTF-8", **REAL))
+    assert made["LC_CTYPE"] == "C.UTF-8"
     assert made["OS_AUTH_URL"] == "http://127.0.0.1:9780/identity/v3"
     assert made["OS_APPLICATION_CREDENTIAL_ID"] == "shop"
     assert made["AWS_CONTAINER_CREDENTIALS_FULL_URI"].endswith("/v1/identities/shop/s3-credentials")
