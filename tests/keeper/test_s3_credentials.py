@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 import structlog
 
+from broker.core.budget import Bucket
 from broker.core.errors import Code, Fault, IamError, Refusal
 from broker.core.s3 import Wish
 from broker.keeper.s3_credentials import BURST, EVERY, MOST, RESERVE, S3Credentials
@@ -313,12 +314,15 @@ async def test_who_asks_a_broker_that_ends_does_not_wait(bench: Bench):
 
 async def test_a_kind_that_somebody_waits_for_is_not_forgotten(bench: Bench):
     bench.exchange.hold = True
+    requests = []
     for number in range(MOST):
-        request = await bench.ask(wait=5, wish=Wish(REGION, 900 + number))
-        request.add_done_callback(lambda task: task.exception())
+        bench.s3._bucket = Bucket.full(BURST, bench.clock.now())  # of which there is less than of places
+        requests.append(await bench.ask(wait=5, wish=Wish(REGION, 900 + number)))
     refusal = await refused(await bench.ask(wish=Wish(REGION, 99)))
-    assert refusal.code is Code.IAM_THROTTLED
+    assert (refusal.code, "too many kinds" in refusal.detail) == (Code.IAM_THROTTLED, True)
     assert len(bench.s3._lines) == MOST
+    for request in requests:
+        request.cancel()
 
 
 async def test_credentials_of_seconds_are_kept_coming(bench: Bench):
