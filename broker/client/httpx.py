@@ -109,7 +109,7 @@ class _Carried(httpx.Headers):
         return self._token if key.lower() == _KEY else super().__getitem__(key)
 
     def __contains__(self, key: object) -> bool:
-        return (isinstance(key, str) and key.lower() == _KEY) or super().__contains__(key)
+        return str(key).lower() == _KEY or super().__contains__(key)
 
 
 if _KEY in httpx.Headers(_Carried(httpx.Headers(), "probe")):

@@ -112,6 +112,8 @@ async def test_a_token_stays_within_the_origin(tmp_path: Path, caller: Caller):
         async with caller(url=url(broker)) as call:
             assert await call("GET", f"{api.url}/to/307?/a") == 200
             assert (api.tokens[0], api.tokens[-1]) == (DEAD, DEAD)
+            assert await call("POST", f"{api.url}/to/307?/a", b"body") == 200
+            assert (api.seen[-1].token, api.seen[-1].body) == (DEAD, b"body")
             for there in (other.url, other.url.replace("127.0.0.1", "localhost")):
                 assert await call("GET", f"{api.url}/to/307?{there}/b") == 401
             assert await call("POST", f"{api.url}/to/308?{other.url}/b", b"body") == 401

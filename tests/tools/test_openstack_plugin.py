@@ -90,15 +90,14 @@ async def test_the_pages_program_for_the_sdk_runs_as_it_is_written(
 
 
 async def test_without_a_broker_it_is_one_plain_sentence(tmp_path: Path, installed: dict[str, str]) -> None:
-    clouds = tmp_path / "clouds.yaml"
-    clouds.write_text(page("yaml", "v3kakaocloudbroker"))
-    own = {
-        **installed,
-        "OS_CLIENT_CONFIG_FILE": str(clouds),
-        "KAKAOCLOUD_BROKER_URL": f"unix://{tmp_path}/none",
-    }
+    """Rule: the place may be named in clouds.yaml, and that alone is enough for the command."""
+    clouds, place = tmp_path / "clouds.yaml", "url: unix:///run/kakaocloud-broker/broker.sock"
+    written = page("yaml", "v3kakaocloudbroker")
+    assert f"identity: default\n      # {place}" in written
+    there = f"url: unix://{tmp_path}/none"
+    clouds.write_text(written.replace(f"identity: default\n      # {place}", there))
     words = (TOOLS.python.with_name("openstack"), *CLOUD[1:], "token", "issue")
-    async with Talk.with_(words, own) as talk:
+    async with Talk.with_(words, {**installed, "OS_CLIENT_CONFIG_FILE": str(clouds)}) as talk:
         ended = await talk.end()
     assert ended.code == 1
     assert ended.err.strip() == f"no broker is running at {tmp_path}/none; start it with `broker run`"
