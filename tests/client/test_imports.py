@@ -64,6 +64,7 @@ def test_an_adapter_loads_its_library_and_no_part_of_the_daemon(name: str):
 
 
 @pytest.mark.alone
+@pytest.mark.e2e  # so that no other test is beside it anywhere
 @pytest.mark.parametrize(
     ("before", "line"),
     [
@@ -77,7 +78,7 @@ def test_it_is_there_in_less_than_50_ms(record_property, before: str, line: str)
     program = (
         f"import time\n{before}\nbegan = time.perf_counter()\n{line}\nprint(time.perf_counter() - began)"
     )
-    took = min(float(said(program)[0]) for _ in range(5))
+    took = min(float(said(program)[0]) for _ in range(10))
     record_property(line, f"{took * 1000:.1f} ms")
     print(f"{line}: {took * 1000:.1f} ms")  # noqa: T201
     assert took < 0.05
