@@ -137,7 +137,9 @@ class Talk:
         await self._child.stdin.drain()
 
     async def end(self) -> Ended:
-        """Wait for its end."""
+        """Tell it that there is no more, and wait for its end."""
+        assert self._child.stdin
+        self._child.stdin.close()
         out, err = await asyncio.wait_for(self._child.communicate(), SECONDS)
         assert self._child.returncode is not None
         SPOKEN.said("stderr of a client", err.decode())
