@@ -152,6 +152,7 @@ async def test_an_identity_tells_its_state_and_no_secret(tmp_path: Path):
             "validation": {"method": None, "next": None, "last_fault": None},
             "last_fault": None,
             "next_try": answer.tree["next_try"],
+            "files": [],
         }
         hours = (held.span.due_at - broker.clock.now()) / 3600
         assert 6 <= hours <= 9
