@@ -1,6 +1,7 @@
 """Both clients, in a thread and on a loop, as one; and a good answer."""
 
 import asyncio
+import inspect
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
@@ -37,7 +38,7 @@ class Both:
 
 
 async def come(call: Callable[..., Any], *args: object, **how: object) -> Any:  # noqa: ANN401
-    if asyncio.iscoroutinefunction(call):
+    if inspect.iscoroutinefunction(call):
         return await call(*args, **how)
     return await asyncio.to_thread(call, *args, **how)
 
