@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from broker.sinks.folder import opened
 from broker.sinks.token_file import TokenFile
-from broker.sinks.trouble import FOREIGN, ODD, TAKEN, Emptied, Misplaced
+from broker.sinks.trouble import FOREIGN, MODELESS, ODD, TAKEN, Emptied, Misplaced
 
 LARGEST = 8 * 1024 * 1024  # bytes; IAM's whole answer has at most half of it
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -140,6 +140,8 @@ def _fill(file: TokenFile, descriptor: int, content: bytes) -> None:
     os.fchmod(descriptor, file.mode)  # before the owner: of somebody else's file it may not be set
     if file.uid is not None or file.gid is not None:
         os.fchown(descriptor, _number(file.uid), _number(file.gid))
+    if stat.S_IMODE(os.fstat(descriptor).st_mode) & ~file.mode:
+        raise Misplaced(MODELESS)
     left = memoryview(content)
     while left:
         left = left[os.write(descriptor, left) :]

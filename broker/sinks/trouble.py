@@ -13,10 +13,11 @@ FOREIGN = (
     "remove it if nobody needs it, or name another `path`",
 )
 ODD = ("is a link, a device or the like, and is not replaced", "name a regular file as `path`, or remove it")
+MODELESS = ("lies on a file system that keeps no modes, so that others could read it", "name another `path`")
 
 
 class Misplaced(OSError):
-    """Something stands in the file's place that is not replaced."""
+    """What the path leads to is no place for a token: something that is not replaced, or no modes."""
 
     def __init__(self, sentence: tuple[str, str]) -> None:
         super().__init__(errno.EEXIST, "; ".join(sentence))

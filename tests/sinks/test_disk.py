@@ -76,6 +76,15 @@ def test_it_is_nobody_elses_from_its_first_instant(tmp_path: Path, monkeypatch: 
     assert (tmp_path / "t").read_bytes() == b"token"
 
 
+def test_a_file_system_without_modes_gets_no_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """As a stick or a share of Windows: there, whatever is asked for, everybody may read."""
+    chmod = os.fchmod
+    monkeypatch.setattr(os, "fchmod", lambda descriptor, _: chmod(descriptor, 0o777))
+    with pytest.raises(Misplaced, match="keeps no modes"):
+        put(tmp_path / "t")
+    assert os.listdir(tmp_path) == []  # noqa: PTH208
+
+
 def test_a_reader_that_has_the_old_one_open_reads_it_to_its_end(tmp_path: Path):
     put(tmp_path / "t", b"the old one")
     with (tmp_path / "t").open("rb") as reader:
