@@ -1,6 +1,7 @@
 """What a token file holds, whatever comes: the token of now, an earlier one that is good, or nothing."""
 
 import asyncio
+import errno
 import os
 import threading
 from collections.abc import Callable
@@ -8,11 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from broker.sinks import work
+from broker.sinks import disk, work
 from broker.sinks.flight import DEADLINE
-from broker.sinks.sink import LOOK_EVERY
+from broker.sinks.sink import ENDING, LOOK_EVERY, Sink
+from broker.sinks.token_file import TokenFile
+from broker.sinks.trouble import Emptied
 from tests.core.builders import held
-from tests.sinks.kept import Kept, kept, leftovers, token_file, until
+from tests.fakes.clock import FakeClock
+from tests.sinks.kept import Kept, Runs, kept, leftovers, token_file, until
 
 LIFE = 43200.0
 
@@ -344,3 +348,101 @@ async def test_the_command_is_run_after_each_change_and_once_for_what_an_earlier
         one.become(None, one.lease.held.token.digest if one.lease.held else "")
         await one.holds(None)
         assert len(one.runs.files) == 2, "there is nothing to read"
+
+
+async def test_a_token_that_cannot_be_removed_is_told_of_and_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """L1, as far as the disk lets it."""
+
+    def stuck(file: TokenFile, known: object) -> bool:
+        del file, known
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    async with kept(token_file(tmp_path / "t")) as one:
+        token = one.gets("one")
+        await one.holds("one")
+        with monkeypatch.context() as patched:
+            patched.setattr(disk, "remove", stuck)
+            one.become(None, token.token.digest)
+            await one.fails("cannot be removed, and may hold a token that has ended (read-only file system)")
+            assert one.sink.state == "older"
+        await one.clock.advance(1)
+        await one.holds(None)
+        await until(lambda: one.sink.trouble is None)
+
+
+async def test_a_file_that_was_emptied_for_want_of_better_is_told_of_until_the_next_token(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def emptied(file: TokenFile, known: object) -> bool:
+        del known
+        os.truncate(file.path, 0)
+        raise Emptied(OSError(errno.EACCES, os.strerror(errno.EACCES)))
+
+    async with kept(token_file(tmp_path / "t")) as one:
+        token = one.gets("one")
+        await one.holds("one")
+        with monkeypatch.context() as patched:
+            patched.setattr(disk, "remove", emptied)
+            one.become(None, token.token.digest)
+            await one.fails("could not be removed, and was emptied")
+        assert (one.content(), one.sink.state) == ("", "absent")
+        one.gets("two")
+        await one.holds("two")
+        assert one.sink.trouble is None
+
+
+async def test_a_folder_that_has_become_something_else_is_told_of(tmp_path: Path):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    async with kept(token_file(folder / "t")) as one:
+        one.gets("one")
+        await one.holds("one")
+        folder.rename(tmp_path / "moved")
+        folder.touch()
+        await one.clock.advance(LOOK_EVERY)
+        await one.fails("(not a directory); create its folder")
+        folder.unlink()
+        (tmp_path / "moved").rename(folder)
+        await one.clock.advance(LOOK_EVERY)
+        await until(lambda: one.sink.trouble is None)
+        assert one.content() == "one"
+
+
+async def test_a_disk_that_hangs_at_the_removal_at_the_end_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    go_on, reached = threading.Event(), threading.Event()
+
+    def hangs(file: TokenFile, known: object) -> bool:
+        del file, known
+        reached.set()
+        return go_on.wait(20)
+
+    async with kept(token_file(tmp_path / "t")) as one:
+        one.gets("one")
+        await one.holds("one")
+        monkeypatch.setattr(disk, "remove", hangs)
+        ending = asyncio.create_task(one.sink.end(remove=True))
+        await until(reached.is_set)
+        await one.clock.advance(ENDING)
+        await until(ending.done)
+        assert "its disk hangs" in (one.sink.trouble or "")
+        go_on.set()
+        await until(lambda: not one.busy)
+
+
+async def test_a_file_that_comes_back_waits_until_its_predecessor_has_ended(tmp_path: Path):
+    """Or the end of the one would remove what the other has written."""
+    before: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    clock = FakeClock()
+    sink = Sink(token_file(tmp_path / "t"), clock)
+    sink.start(before)
+    one = Kept(sink, clock, Runs())
+    one.gets("one")
+    await clock.advance(1)
+    assert one.content() is None
+    before.set_result(None)
+    await one.holds("one")
+    await sink.end(remove=True)
