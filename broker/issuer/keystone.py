@@ -23,7 +23,7 @@ from broker.issuer.endpoint import CONNECTIONS, READ, Endpoint
 from broker.issuer.faults import Operation, refusal
 from broker.issuer.reply import parse_reply, parse_validity
 from broker.outward.address import next_url
-from broker.outward.headers import sole
+from broker.outward.headers import Headers, sole
 from broker.outward.transport import Answer, Transport
 
 __all__ = ["Endpoint", "Keystone", "OnRequest"]
@@ -35,8 +35,9 @@ LIST_PATIENCE = 6
 
 # Connections for what is passed on for clients.
 _RELAYS = 4
-# What leads elsewhere is not passed on: it would only tell where IAM lies behind its address.
-_PASSED = frozenset(range(200, 600)) - frozenset(range(300, 400))
+# What leads elsewhere is not passed on: it would only tell where IAM lies behind its address. Nor is a proxy's wish for a
+# login, which is the broker's own trouble.
+_PASSED = frozenset(range(200, 600)) - frozenset(range(300, 400)) - {407}
 
 _EXPECTED = {
     Operation.ISSUE: {201},
@@ -145,7 +146,7 @@ class Keystone:
         def passed(answer: Answer, _: float) -> Passed:
             headers = answer.headers
             return Passed(
-                answer.status, sole(headers, "Content-Type"), sole(headers, "Retry-After"), answer.body
+                answer.status, _plain(headers, "Content-Type"), _plain(headers, "Retry-After"), answer.body
             )
 
         return await self._ask(
@@ -199,3 +200,9 @@ class Keystone:
             raise
         self._on_request(operation.value, "ok", self._clock.now() - sent_at)
         return result
+
+
+def _plain(headers: Headers, name: str) -> str | None:
+    """A header that can be written as it was read: other bytes than ASCII would break the client's connection."""
+    value = sole(headers, name)
+    return value if value is not None and value.isascii() and value.isprintable() else None

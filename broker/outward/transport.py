@@ -20,6 +20,7 @@ import aiohttp
 from aiohttp.http import HttpProcessingError
 
 from broker import __version__
+from broker.core.errors import Fault, IamError
 from broker.outward import payload
 from broker.outward.address import host_and_port, url_problem
 from broker.outward.breakdown import breakdown
@@ -105,6 +106,10 @@ class Transport:
         """Send one request and read the answer by `until`, a time of the event loop. Raises IamError."""
         if self._session is None:
             raise RuntimeError(f"the connection to {self._endpoint.peer.name} is not open")
+        if (
+            self._session.closed
+        ):  # somebody had waited for a turn; the library would raise what looks like a defect
+            raise IamError(Fault.UNAVAILABLE, f"{self._endpoint.peer.name} is not asked any more; ask again")
         proxy = proxy_for(self._endpoint.peer, url)
         try:
             async with (
@@ -133,7 +138,8 @@ class Transport:
 
     async def _answer(self, response: aiohttp.ClientResponse) -> Answer:
         peer, headers = self._endpoint.peer, tuple(response.headers.items())
-        if response.status not in self._read:
+        # To HEAD, headers may tell of a body that does not come, packed or not.
+        if response.status not in self._read or response.method == aiohttp.hdrs.METH_HEAD:
             return Answer(response.status, headers, b"")
         body = await payload.read(peer, response)
         return Answer(response.status, headers, payload.unfold(peer, headers, body))
