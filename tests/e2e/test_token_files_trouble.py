@@ -1,6 +1,7 @@
 """What goes wrong with one token file is said plainly, and touches neither the daemon nor the other files."""
 
 import json
+import os
 import signal
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -11,14 +12,16 @@ from typing import Any
 import pytest
 
 from broker.fakeiam.faults import Operation
+from tests.callers.folders import open_folder
 from tests.contracts.fake_world import FakeWorld
 from tests.e2e import keys, mounts
-from tests.e2e.command import broker
+from tests.e2e.command import BROKER, broker, reachable_broker
 from tests.e2e.daemon import Daemon
 from tests.e2e.waiting import until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.files]
 
+BROKERS = 54321  # the user of a broker that is not root
 SOON = 15.0  # seconds, in which a failed write is tried four times
 QUICK = 1.0
 
@@ -105,9 +108,19 @@ def content(path: Path) -> str | None:
         return None
 
 
+def give(folder: Path, owner: int) -> None:
+    for path in folder, *folder.rglob("*"):
+        os.chown(path, owner, owner)
+
+
 @asynccontextmanager
-async def house(folder: Path, bad: Mapping[str, object], prefix: Sequence[str] = ()) -> AsyncIterator[House]:
-    """`bad` is the table of the file that gets into trouble."""
+async def house(
+    folder: Path, bad: Mapping[str, object], prefix: Sequence[str] = (), owner: int | None = None
+) -> AsyncIterator[House]:
+    """`bad` is the table of the file that gets into trouble; `owner` runs the broker, if not we."""
+    command, own = (BROKER, None) if owner is None else reachable_broker()
+    if owner is not None:
+        prefix = ["setpriv", f"--reuid={owner}", f"--regid={owner}", "--clear-groups"]
     (folder / "good").mkdir()
     good = folder / "good" / "t"
     async with FakeWorld.serving() as world:
@@ -116,8 +129,11 @@ async def house(folder: Path, bad: Mapping[str, object], prefix: Sequence[str] =
         files = [{"path": str(good)}, bad]
         daemon = Daemon(
             folder / "broker", iam={"url": world.url}, identities=identities, files=files,
-            validation={"every": "1s"}, prefix=prefix,
+            validation={"every": "1s"}, prefix=prefix, command=command, own=own,
+            grants=[{"identity": "default", "users": [os.geteuid()]}],
         )  # fmt: skip
+        if owner is not None:
+            give(folder, owner)
         async with daemon:
             one = House(world, daemon, good, Path(str(bad["path"])))
             await one.holds(good, await one.token())
@@ -146,6 +162,25 @@ async def test_a_folder_that_is_read_only(tmp_path: Path):
                 f"cannot be written (read-only file system); mount {folder} so that it can be written"
             )
             await one.replaced()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can start a broker as another user")
+async def test_a_folder_that_the_broker_of_a_user_of_its_own_may_not_write():
+    """As it should be run. The last token stays for as long as it is good; a dead one does not, and be it by an empty file."""
+    with open_folder() as folder:
+        disk = folder / "disk"
+        disk.mkdir()
+        async with house(folder, {"path": str(disk / "t")}, owner=BROKERS) as one:
+            await one.holds(one.bad, await one.token())
+            assert one.bad.stat().st_uid == BROKERS
+            disk.chmod(0o555)
+            await one.replaced()
+            await one.holds(one.bad, "")
+            await one.told(f"(permission denied); let uid {BROKERS} write {disk}")
+            disk.chmod(0o755)
+            await one.holds(one.bad, await one.token())
+            await one.well()
+        assert content(one.bad) is None
 
 
 async def test_a_template_with_a_mistake(tmp_path: Path):
