@@ -71,7 +71,7 @@ def put(file: TokenFile, content: bytes, known: Seen | None, wanted: Callable[[]
             with suppress(OSError):
                 os.unlink(temporary, dir_fd=within)
             raise
-        os.fsync(within)
+        _sync(within)
     return seen
 
 
@@ -115,7 +115,7 @@ def remove(file: TokenFile, known: Seen | None) -> bool:
                 os.unlink(name, dir_fd=within)
             except OSError as error:
                 _empty(name, within, status, error)
-            os.fsync(within)
+            _sync(within)
     except FileNotFoundError:
         return False
     return True
@@ -146,6 +146,12 @@ def _fill(file: TokenFile, descriptor: int, content: bytes) -> None:
     while left:
         left = left[os.write(descriptor, left) :]
     os.fsync(descriptor)
+
+
+def _sync(folder: int) -> None:
+    """What is in the file is on the disk; that its name is too is only wished for, as either one does after a crash."""
+    with suppress(OSError):
+        os.fsync(folder)
 
 
 def _number(account: int | None) -> int:

@@ -113,7 +113,7 @@ class Sink:
                 self._troubles.late = late(self.file, ENDING)
         await self.hook.aclose()
         if remove and self.there is not None:
-            await self._remove("the end", self._clock.now() + ENDING)
+            await self._remove("the end of the file, or of the broker", self._clock.now() + ENDING)
         self._troubles.tell(self.file)
 
     async def _work(self, after: "asyncio.Future[None] | None") -> None:
@@ -133,7 +133,7 @@ class Sink:
         if wanted is not None and now >= self._troubles.writing.until:
             await self._put(wanted)
         elif there is not None and now >= max(there.gone_by, self._troubles.removing.until):
-            await self._remove("left over" if there.digest is None else "its token has ended", NEVER)
+            await self._remove(there.doom, NEVER)
         elif there is not None and now >= max(self._look_at, self._troubles.looking.until):
             await self._look(there)
         else:

@@ -26,6 +26,13 @@ class There:
     seen: Seen | None = None  # as it was left
     stamp: Stamp | None = None  # of the template that it was made from
 
+    @property
+    def doom(self) -> str:
+        """Why it must go, for the log."""
+        if self.digest is None:
+            return "an earlier run has left it"
+        return "its token is dead" if self.gone_by == -math.inf else "its token has ended"
+
 
 @dataclass(frozen=True, slots=True)
 class Written:

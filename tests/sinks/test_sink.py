@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import structlog.testing
 
 from broker.sinks import disk, work
 from broker.sinks.flight import DEADLINE
@@ -99,8 +100,10 @@ async def test_a_dead_token_leaves_the_file_at_once(tmp_path: Path):
     async with kept(token_file(tmp_path / "t")) as one:
         token = one.gets("one")
         await one.holds("one")
-        one.become(None, token.token.digest)
-        await one.holds(None)
+        with structlog.testing.capture_logs() as log:
+            one.become(None, token.token.digest)
+            await one.holds(None)
+        assert [event["because"] for event in log] == ["its token is dead"]
         one.gets("two")
         await one.holds("two")
 
