@@ -28,6 +28,7 @@ class Service:
     good: set[str] = field(default_factory=set)
     refusal: int = 401
     seen: list[Came] = field(default_factory=list)
+    text: str = "answered"
     url: str = ""
     together: int = 0
     _all: asyncio.Event = field(default_factory=asyncio.Event)
@@ -47,7 +48,7 @@ class Service:
             return web.Response(
                 status=int(request.path.split("/")[2]), headers={"Location": request.query_string}
             )
-        return web.Response(status=200 if token in self.good else self.refusal, text="answered")
+        return web.Response(status=200 if token in self.good else self.refusal, text=self.text)
 
 
 @asynccontextmanager
