@@ -3,6 +3,7 @@
 - It is strict: it reads a request only as RFC 9110 and RFC 9112 write one, and stops at the first doubt. Whatever comes
   after the doubt may bring no 2xx, since two readers could disagree about where the next request begins.
 - `Right` says what a request that was read may bring: the token, an answer without a secret, or a refusal alone.
+- What may be had at the Keystone facade, at its one door, is for `claims`.
 - h11 is the second opinion: what it refuses may bring no token either.
 """
 
@@ -11,6 +12,8 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 import h11
+
+from tests.fuzz import claims
 
 _FIELD = re.compile(
     rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*((?:[\x21-\x7e\x80-\xff][ \t\x21-\x7e\x80-\xff]*)?)\r\n"
@@ -139,6 +142,10 @@ def right(asked: Asked, door: str) -> Right:
         return Right.NOTHING
     if door == "tcp" and not (len(asked.all(b"host")) == 1 and _LOOPBACK.fullmatch(asked.all(b"host")[0])):
         return Right.NOTHING
+    if door == "tcp" and claims.is_facades(path):
+        best = claims.best(asked.method, path, asked.fields, asked.body)
+        most = {"token": Right.TOKEN, "answer": Right.ANSWER}.get(best, Right.NOTHING)
+        return most if len(asked.body) <= 16 * 1024 else Right.NOTHING
     reads = asked.method in {b"GET", b"HEAD"} and not asked.body and not asked.all(b"transfer-encoding")
     if reads and _OPEN.fullmatch(path):
         return Right.ANSWER

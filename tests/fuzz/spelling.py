@@ -8,11 +8,20 @@ import re
 
 _FIELDS = b"Host: localhost\r\nMetadata: true\r\n"
 _GET = b"GET /v1/token HTTP/1.1\r\n" + _FIELDS
+_CLAIM = (
+    b'{"auth": {"identity": {"methods": ["application_credential"], '
+    b'"application_credential": {"id": "default", "secret": "anything"}}}}'
+)
+_JSON = b"Host: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n"
+_LOGIN = b"POST /v3/auth/tokens HTTP/1.1\r\n" + _JSON % len(_CLAIM)
 WORDS = {
     "fields": _FIELDS,
     "get": _GET,
     "honest": _GET + b"\r\n",
     "post": b"POST /v1/identities/default/rejections HTTP/1.1\r\n" + _FIELDS,
+    "claim": _CLAIM,
+    "signin": _LOGIN,
+    "login": _LOGIN + b"Connection: close\r\n\r\n" + _CLAIM,
     "report": b'{"sha256": "' + b"0" * 64 + b'"}',  # 78 bytes
 }
 _WORD = re.compile(r"\{(?:([0-9]+)\*([^{}]+)|(" + "|".join(WORDS) + r"))\}")

@@ -10,15 +10,17 @@ from pathlib import Path
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
+from broker.keeper.setting import Validation
 from broker.observability.metrics import Metrics
 from broker.openings import openings
 from broker.serving.allowed import Allowed
 from broker.serving.application import application
 from broker.serving.site import serving
 from broker.settings import Settings
+from tests.facade.front import OneSecret
 from tests.fakes.clock import settle
 from tests.fuzz.leaping import LeapingLoop
-from tests.serving.house import House, Readable, house
+from tests.serving.house import House, Readable, house, until
 
 TOKEN = "gAAAAABtheTokenOfDefault"
 # Of an identity that nobody may read.
@@ -140,13 +142,29 @@ def standing(folder: Path) -> Iterator[Standing]:
 @asynccontextmanager
 async def _opened(folder: Path, runner: asyncio.Runner, said: list[EventDict]) -> AsyncIterator[Standing]:
     async with (
-        house(folder, "default", "other", policy=Readable("default"), facades=FACADES) as broker,
+        house(
+            folder,
+            "default",
+            "other",
+            policy=Readable("default"),
+            facades=FACADES,
+            validation=Validation(),
+        ) as broker,
         AsyncExitStack() as stack,
     ):
         await broker.issued("default", LIFE, TOKEN)
         await broker.issued("other", LIFE, FORBIDDEN)
+        # Who asks the facade again has the token looked at, which is answered at once where that has been done before.
+        await broker.clock.advance(2)
+        broker.keyring.observe()
+        await until(lambda: all(broker.keyring[name].lease.watch.evidence for name in broker.keyring))
         meter = Metrics("0", lambda: ())
-        desk = replace(broker.desk, meter=meter, allowed=Allowed(broker.clock, meter, broker.audit))
+        desk = replace(
+            broker.desk,
+            meter=meter,
+            allowed=Allowed(broker.clock, meter, broker.audit),
+            client_secrets=OneSecret({}),
+        )
         doors: dict[str, Address] = {}
         for opening in openings(_settings(folder)):
             doorway, listening = stack.enter_context(opening)

@@ -86,10 +86,23 @@ def _judge(answer: Answer) -> None:
     assert "transfer-encoding" not in answer.fields, answer
     if answer.status == 304:
         return
+    if answer.status == 204:
+        assert answer.body == b"", answer
+        return
     assert answer.fields["content-length"].isdigit(), answer
     if answer.status >= 400 and answer.body:
         problem = json.loads(answer.body)
+        if "error" in problem:
+            _judge_keystones(answer, problem["error"])
+            return
         assert problem["status"] == answer.status, answer
         also = {"too_large": 431}.get(problem["code"])
         assert answer.status in {_STATUS[problem["code"]], also}, answer
         assert Code(problem["code"]) is not Code.INTERNAL, answer
+
+
+def _judge_keystones(answer: Answer, error: dict[str, object]) -> None:
+    """What holds for every refusal of the facade."""
+    assert answer.fields["content-type"] == "application/json; charset=utf-8", answer
+    assert set(error) == {"code", "message", "title"}, answer
+    assert error["code"] == answer.status in {*_STATUS.values()} - {500}, answer
