@@ -42,7 +42,8 @@ class Crowd:
         with selectors.DefaultSelector() as waiting:
             for _ in range(CLIENTS):
                 client = socket.socket(socket.AF_UNIX)
-                client.connect(str(self.path))  # without a time-out, which would not wait for room in the queue
+                # Without a time-out, which would not wait for room in the queue.
+                client.connect(str(self.path))
                 client.settimeout(10)
                 client.sendall(request)
                 waiting.register(client, selectors.EVENT_READ, client)
