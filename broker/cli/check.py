@@ -24,6 +24,7 @@ from broker.identity.sources import Sources
 from broker.observability import to_file, to_journald, to_stdout
 from broker.settings import DEFAULT_FILE, Grant, Listener, Settings, TcpListener, load, named_file
 from broker.settings.cautions import cautions, same_keys
+from broker.settings.draft import Draft
 from broker.settings.places import followed, place_problems
 from broker.settings.variables import near_misses
 from broker.sinks import foresight
@@ -78,9 +79,10 @@ def _audit(where: str) -> Sequence[Problem]:
 
 def _files(settings: Settings, file: Path | None) -> Iterator[Problem]:
     """What would keep token files from being written, or would have them do harm."""
-    yield from place_problems(settings, file, os.environ, real=followed)
+    draft = Draft(None if file is None else str(file))
+    yield from place_problems(settings, file, os.environ, draft.where, followed)
     for index, each in enumerate(token_files(settings)):
-        yield from foresight.problems(each, f"files[{index}]")
+        yield from foresight.problems(each, draft.where(("files", index)))
 
 
 def _keys(settings: Settings, sources: Sources, beside: Iterable[Problem]) -> dict[str, list[AccessKey]]:

@@ -12,7 +12,7 @@ FOREIGN = (
     "is there already and every user may read it, so that no broker has written it",
     "remove it if nobody needs it, or name another `path`",
 )
-ODD = ("is a link, a device or the like, and is not replaced", "name a regular file as `path`, or remove it")
+ODD = ("is a link, a device or the like, and is not replaced", "name a regular file as `path`")
 MODELESS = ("lies on a file system that keeps no modes, so that others could read it", "name another `path`")
 
 

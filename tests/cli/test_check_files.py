@@ -47,10 +47,10 @@ async def test_each_problem_is_a_line_with_its_remedy(tmp_path: Path):
     ended = await checked_again(tmp_path)
     lines = ended.err.splitlines()
     assert [line.partition(": ")[2].partition(": ")[0] for line in lines] == [
-        "files[2].path",
-        "files[0]",
-        "files[1].template",
-        "files[1].on_change",
+        f"{tmp_path}/broker.toml, files[2].path",
+        f"{tmp_path}/broker.toml, files[0]",
+        f"{tmp_path}/broker.toml, files[1].template",
+        f"{tmp_path}/broker.toml, files[1].on_change",
     ]
     assert all("; " in line for line in lines)
 

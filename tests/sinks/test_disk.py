@@ -133,7 +133,7 @@ def test_the_administrators_own_link_or_device_is_left_alone(tmp_path: Path, mak
     before = (tmp_path / "t").lstat()
     assert disk.holding(token_file(tmp_path / "t"), b"precious") is None
     with pytest.raises(
-        Misplaced, match="is a link, a device or the like, and is not replaced; name a regular"
+        Misplaced, match="is a link, a device or the like, and is not replaced; name a regular file"
     ):
         put(tmp_path / "t")
     assert not disk.remove(token_file(tmp_path / "t"), None)
