@@ -55,6 +55,12 @@ async def come(condition: object) -> None:
             await asyncio.sleep(0.0005)
 
 
+async def another(path: Path) -> None:
+    """Return when the file is another one."""
+    before = path.stat().st_ino  # noqa: ASYNC240  (a moment)
+    await come(lambda: path.stat().st_ino != before)
+
+
 @pytest.mark.timeout(300)
 async def test_through_refreshes_and_ends(tmp_path: Path, figures: Figures) -> None:
     """The lease is the test's, by the real clock; task, threads and disk are the broker's own."""
@@ -94,20 +100,20 @@ async def test_through_kills_in_the_middle_of_writing(tmp_path: Path, figures: F
         return len([name for name in os.listdir(path.parent) if name != "t"])  # noqa: PTH208
 
     process, left = await start(), 0
-    await come(path.exists)
-    async with reading(path, "sequence") as reader:
-        for _ in range(KILLS):
-            before = path.stat().st_ino
-            await come(lambda: path.stat().st_ino != before)  # noqa: B023  (it is over by then)
-            await asyncio.sleep(DRAW.random() * 0.03)
-            process.kill()
-            await process.wait()
-            assert leftovers() <= 1
-            left += leftovers()
-            process = await start()
-            reader.well()
-        before = path.stat().st_ino
-        await come(lambda: path.stat().st_ino != before)
+    try:
+        await come(path.exists)
+        async with reading(path, "sequence") as reader:
+            for _ in range(KILLS):
+                await another(path)
+                await asyncio.sleep(DRAW.random() * 0.03)
+                process.kill()
+                await process.wait()
+                assert leftovers() <= 1
+                left += leftovers()
+                process = await start()
+                reader.well()
+            await another(path)
+    finally:
         process.kill()
         await process.wait()
     figures(kills=KILLS, left_behind=left, **reader.figures)
@@ -128,21 +134,19 @@ async def test_through_kills_of_a_whole_broker(tmp_path: Path, figures: Figures)
             identities={"default": {"keys": [keys.directory(tmp_path / "key", key)]}},
             files=[{"path": str(path), "format": "json"}],
         )
-        await daemon.start()
-        await come(path.exists)
-        async with reading(path, "json") as reader:
-            for _ in range(KILLS):
-                await asyncio.sleep(DRAW.random() * 0.3)  # anywhere in its work
-                daemon.send(signal.SIGKILL)
-                assert await daemon.ended() == -signal.SIGKILL
-                daemon.socket.unlink()
-                await daemon.start()
-                reader.well()
-            assert (await daemon.client.token(wait=10)).status == 200
-            await reader.stop()
-        issued = world.iam.counters.issued
-        daemon.send(signal.SIGTERM)
-        assert await daemon.ended() == 0
+        async with daemon:
+            await come(path.exists)
+            async with reading(path, "json") as reader:
+                for _ in range(KILLS):
+                    await asyncio.sleep(DRAW.random() * 0.3)  # anywhere in its work
+                    daemon.send(signal.SIGKILL)
+                    assert await daemon.ended() == -signal.SIGKILL
+                    daemon.socket.unlink()
+                    await daemon.start()
+                    reader.well()
+                assert (await daemon.client.token(wait=10)).status == 200
+                await reader.stop()
+            issued = world.iam.counters.issued
     figures(kills=KILLS, issued=issued, **reader.figures)
     assert reader.figures["absent"] == 0
     assert reader.figures["read"] > KILLS
