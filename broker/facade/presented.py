@@ -37,7 +37,8 @@ def known(request: web.Request, token: Secret) -> Presented | None:
     desk, caller = request.app[DESK], workload(request)
     try:
         digest = token.sha256()
-    except UnicodeEncodeError:  # half of a pair of surrogates, which JSON and headers may hold and no token does
+    except UnicodeEncodeError:
+        # Half of a pair of surrogates, which JSON and headers may hold and no token does.
         return None
     now = desk.clock.now()
     for name, member in desk.members.items():
