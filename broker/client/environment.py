@@ -3,7 +3,9 @@
 - Whatever chooses a login goes, so that no real key reaches the program and none of another login is mixed in. For `OS_*`
   that are the options of keystoneauth's plugins, which openstacksdk reads under any such name, and what gophercloud reads.
   What says how to talk stays: region, interface, versions of APIs, endpoints of services, certificates.
-- No AWS variable goes unless S3 is asked for. Then the file of keys goes too, which AWS clients would read before.
+  A profile goes: openstacksdk takes the address of IAM from it rather than from `OS_AUTH_URL`.
+- No AWS variable goes unless S3 is asked for. Then the files of keys go too, which AWS clients would read before: their
+  own, and that of their predecessor, boto.
 - Proxies are told to leave this host alone. What is there stays: variables are added to, not written over.
 """
 
@@ -25,7 +27,8 @@ _LOGIN = (
     "IDP_", "OAUTH2", "OPENID", "PROJECT", "REDIRECT", "SYSTEM_SCOPE", "TENANT", "TRUST", "USER",
 )  # fmt: skip
 _LOGINS = {
-    "CLIENT_ID", "CLOUD", "CODE", "CODE_CHALLENGE_METHOD", "ENDPOINT", "LOGIN_TIMEOUT", "PROTOCOL", "SWAUTH", "URL",
+    "CLIENT_ID", "CLOUD", "CLOUD_NAME", "CODE", "CODE_CHALLENGE_METHOD", "ENDPOINT", "LOGIN_TIMEOUT", "PROFILE", "PROTOCOL",
+    "SWAUTH", "URL",
 }  # fmt: skip
 # Whatever it is for, its name says what it holds.
 _SECRET = ("ACCESS_KEY", "CREDENTIAL", "PASSCODE", "PASSWORD", "SECRET", "TOKEN")
@@ -62,11 +65,12 @@ def environment(
         # openstacksdk fails where it finds a token and is to use anything else.
         made |= {"OS_TOKEN": token, "OS_AUTH_TYPE": "v3token"}
     if s3:
-        made = {name: text for name, text in made.items() if name not in _AWS}
+        made = {name: text for name, text in made.items() if not _is_aws_login(name)}
         made |= {
             "AWS_CONTAINER_CREDENTIALS_FULL_URI": facade.s3_credentials,
             "AWS_CONTAINER_AUTHORIZATION_TOKEN": PLACEHOLDER,
             "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+            "BOTO_CONFIG": "/dev/null",
         }
     return made | _no_proxy(environ, facade)
 
@@ -77,6 +81,10 @@ def _is_login(name: str) -> bool:
         rest = name[3:]
         return rest.startswith(_LOGIN) or rest in _LOGINS or _is_secret(rest)
     return name.startswith("KAKAOCLOUD_") and not name.startswith("KAKAOCLOUD_BROKER_") and _is_secret(name)
+
+
+def _is_aws_login(name: str) -> bool:
+    return name in _AWS or name.startswith("AWS_BEARER_TOKEN_")
 
 
 def _is_secret(name: str) -> bool:
