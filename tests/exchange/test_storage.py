@@ -90,7 +90,7 @@ async def test_the_request_is_as_kakaocloud_documents_it():
         (b"", Fault.UNAVAILABLE, "before its answer was whole"),
         (reset, Fault.UNAVAILABLE, "before its answer was whole"),
         (hang, Fault.UNAVAILABLE, "is object storage up"),
-        (endless(CHUNKED, b"10000\r\n" + b" " * 0x10000 + b"\r\n"), Fault.PROTOCOL, "larger than 256 KiB"),
+        (endless(CHUNKED, b"10000\r\n" + b" " * 0x10000 + b"\r\n"), Fault.PROTOCOL, "larger than 32 KiB"),
         (b"220 ready\r\n\r\n", Fault.PROTOCOL, "is s3.url right?"),
     ],
 )
