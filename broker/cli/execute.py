@@ -65,7 +65,11 @@ def become(
                 raise
             # A script without a first line that names its interpreter, as execvp(3) has it.
             call(_SHELL, [_SHELL, os.fsdecode(error.filename), *command[1:]], made)
-    except (FileNotFoundError, NotADirectoryError):
+    except (
+        FileNotFoundError,
+        NotADirectoryError,
+        ValueError,
+    ):  # an empty name is a ValueError: a variable that is not set
         raise _unstarted(
             f"there is no command {command[0]!r}; look at its name and at PATH", NOT_FOUND
         ) from None
@@ -94,22 +98,30 @@ def _inherited() -> dict[str, str]:
     """The environment as it was given to us: in the C locale Python adds a variable for itself (PEP 538)."""
     environ = dict(os.environ)
     if "LC_CTYPE" in environ:
-        with open("/proc/self/environ", "rb") as file:  # noqa: PTH123
-            if b"\0LC_CTYPE=" not in b"\0" + file.read():
-                del environ["LC_CTYPE"]
+        try:
+            with open("/proc/self/environ", "rb") as file:  # noqa: PTH123
+                given = b"\0" + file.read()
+        except OSError:  # no /proc, as in some chroots: better one variable too many than no command
+            return environ
+        if b"\0LC_CTYPE=" not in given:
+            del environ["LC_CTYPE"]
     return environ
 
 
 def _token(identity: str) -> str:
     """For a program that knows `OS_TOKEN` alone."""
     tree = fetch.token(os.environ, identity, _TIMEOUT).tree()
-    print(
+    _say(
         f"broker: OS_TOKEN cannot be refreshed: that token ends at {tree.get('expires_at')}, or before if it is revoked; "
-        "what runs longer must ask the broker",
-        file=sys.stderr,
-        flush=True,
+        "what runs longer must ask the broker"
     )
     return str(tree["token"])
+
+
+def _say(sentence: str) -> None:
+    """On stderr, or nowhere: where that is closed, `print` would take stdout, which is the command's."""
+    if sys.stderr is not None:
+        print(sentence, file=sys.stderr, flush=True)
 
 
 def _secret(path: str) -> str:

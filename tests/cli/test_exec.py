@@ -98,6 +98,8 @@ async def test_what_keeps_it_from_the_command_ends_as_with_env(tmp_path: Path):
     """Rule: 125 for ours, 126 for what cannot be executed, 127 for what is not there; one sentence each."""
     assert "no command" in (await run(tmp_path, "--", "no-such-command")).one_sentence(127)
     (tmp_path / "s").unlink()
+    assert "no command ''" in (await run(tmp_path, "--", "")).one_sentence(127)
+    (tmp_path / "s").unlink()
     assert "Permission denied" in (await run(tmp_path, "--", str(tmp_path))).one_sentence(126)
     absent = await broker("exec", "--", "true", **at(tmp_path / "nowhere"))
     assert "broker run" in absent.one_sentence(125)
@@ -159,3 +161,15 @@ async def test_with_a_token_it_says_that_nobody_refreshes_it(tmp_path: Path):
     assert "2026-11-24T10:00:00.000000Z" in ended.err
     assert "gA-t" not in ended.err
     assert seen[1].startswith(b"GET /v1/identities/shop/token ")
+
+
+async def test_where_stderr_is_closed_nothing_of_ours_is_in_the_commands_output(tmp_path: Path):
+    token = answered(200, {"token": "gA-t", "expires_at": "2026-11-24T10:00:00.000000Z"})
+    own = {"PATH": "/usr/bin:/bin", **at(tmp_path / "s")}
+    words = (sys.executable, "-m", "broker", "exec", "--with-token", "--", "printenv", "OS_TOKEN")
+    with scripted(tmp_path / "s", answered(200, TOLD), token):
+        process = await asyncio.create_subprocess_exec(
+            *("sh", "-c", 'exec "$@" 2>&-', "sh"), *words, stdout=PIPE, stderr=PIPE, env=own, cwd=ROOT
+        )
+        ended = await end(process)
+    assert (ended.code, ended.out) == (0, "gA-t\n")
