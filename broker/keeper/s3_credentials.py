@@ -28,7 +28,7 @@ EVERY = 10.0
 _OFTEN = 8  # times in one life, where that is short
 _NOWHERE = (
     "this identity's IAM is not KakaoCloud's own, and nobody has told which object storage takes its tokens; "
-    "name it as [s3] url in the broker's settings"
+    "name it as [s3] url in the broker's settings, or as s3_url of the identity"
 )
 
 

@@ -65,6 +65,7 @@ class Identity(Table):
         default=None, validate_default=True
     )
     iam_url: Url | None = None
+    s3_url: Url | None = None  # of the object storage that takes this identity's tokens; None: as in [s3]
     ca_file: FilePath | None = None
     # What clients of the Keystone facade present; read with the keys, since it is replaced as they are.
     client_secret_file: Annotated[Path, BeforeValidator(absolute_file)] | None = None

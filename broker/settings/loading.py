@@ -16,7 +16,7 @@ from broker.settings.places import place_problems
 from broker.settings.references import reference_problems
 from broker.settings.sentences import problems_of
 from broker.settings.tree import Settings
-from broker.settings.urls import url_problems
+from broker.settings.urls import realm_problems, url_problems
 from broker.settings.variables import PREFIX, overlay
 
 DEFAULT_FILE = Path("/etc/kakaocloud-broker/broker.toml")
@@ -40,6 +40,7 @@ def load(config: Path | None, environ: Mapping[str, str]) -> Settings:
     settings = None
     try:
         settings = Settings.model_validate(draft.table)
+        problems += () if problems else realm_problems(settings, draft.where)
         file = None if draft.file is None else Path(draft.file)
         problems += place_problems(settings, file, environ, draft.where)
     except ValidationError as error:

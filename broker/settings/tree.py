@@ -11,6 +11,7 @@ from broker.core.access import Owner, Policy
 from broker.core.timing import USUAL
 from broker.core.watch import Method
 from broker.exchange.places import REGION, Places, places
+from broker.outward.address import host_and_port
 from broker.settings.files import File, apart
 from broker.settings.grants import Grant
 from broker.settings.identities import Identity
@@ -156,7 +157,14 @@ class Settings(BaseSettings):
 
     def storage_of(self, name: str) -> Places | None:
         """Where one identity's tokens may be traded for S3 credentials; None: nowhere."""
-        return places(self.s3.url, self.s3.region, self.iam_of(name).url)
+        # A reload may have brought an identity of another IAM, while an address that is gone by now still holds.
+        shared = self.s3.url if len(self.takers()) == 1 else None
+        return places(self.identities[name].s3_url or shared, self.s3.region, self.iam_of(name).url)
+
+    def takers(self) -> frozenset[str]:
+        """The IAMs, as host:port, whose tokens [s3] url is for; of more than one it is for none's."""
+        own = (name for name, identity in self.identities.items() if identity.s3_url is None)
+        return frozenset(host_and_port(self.iam_of(name).url) for name in own)
 
     def policy(self, owner: Owner) -> Policy:
         """Who may do what, where the broker runs as this owner."""

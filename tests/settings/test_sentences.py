@@ -189,6 +189,21 @@ FILES = [
             )
         ],
     ),
+    (
+        '[identities.a]\nkeys = ["/k"]\ns3_url = "http://s3.example"\n',
+        [
+            "F, identities.a.s3_url: would send tokens unencrypted; use https://, or set iam.insecure for a test"
+        ],
+    ),
+    (
+        '[identities.a]\nkeys = ["/k"]\niam_url = "https://iam.example/v3"\n[s3]\nurl = "https://s3.example"\n',
+        [
+            (
+                "F, s3.url: would be sent the tokens of more than one IAM; "
+                "take it out, and write s3_url into the identities whose tokens may go there"
+            )
+        ],
+    ),
 ]
 
 
