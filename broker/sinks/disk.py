@@ -137,9 +137,13 @@ def _still(wanted: Callable[[], bool]) -> None:
 
 
 def _fill(file: TokenFile, descriptor: int, content: bytes) -> None:
-    os.fchmod(descriptor, file.mode)  # before the owner: of somebody else's file it may not be set
-    if file.uid is not None or file.gid is not None:
-        os.fchown(descriptor, _number(file.uid), _number(file.gid))
+    # The group first: whoever is in the folder's own could open the file before, and read later what is written to it.
+    # The owner last: of somebody else's file the mode may not be set.
+    if file.gid is not None:
+        os.fchown(descriptor, -1, file.gid)
+    os.fchmod(descriptor, file.mode)
+    if file.uid is not None:
+        os.fchown(descriptor, file.uid, -1)
     if stat.S_IMODE(os.fstat(descriptor).st_mode) & ~file.mode:
         raise Misplaced(MODELESS)
     left = memoryview(content)
@@ -152,10 +156,6 @@ def _sync(folder: int) -> None:
     """What is in the file is on the disk; that its name is too is only wished for, as either one does after a crash."""
     with suppress(OSError):
         os.fsync(folder)
-
-
-def _number(account: int | None) -> int:
-    return -1 if account is None else account
 
 
 def judge(file: TokenFile, status: os.stat_result | None, known: Seen | None) -> None:
@@ -193,7 +193,8 @@ def _empty(name: str, within: int, status: os.stat_result, why: OSError) -> None
     try:
         with _descriptor(name, os.O_WRONLY | _OLD, within) as descriptor:
             there = os.fstat(descriptor)
-            if not os.path.samestat(status, there):
+            # With another name besides it may be somebody's own file: another user can link it into a folder of theirs.
+            if not os.path.samestat(status, there) or there.st_nlink > 1:
                 raise why
             os.ftruncate(descriptor, 0)
             os.fsync(descriptor)

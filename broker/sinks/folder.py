@@ -1,7 +1,8 @@
 """The way to the folder of a token file, which nobody but its administrator has laid.
 
 A broker that runs as root writes into folders of other users. Such a user could put a link in place of a folder and have
-the file made elsewhere, as in /etc. So a link on the way is followed only where root or the broker's own user has made it.
+the file made elsewhere, as in /etc. So a link on the way is followed only where root or the broker's own user has made it,
+in a folder of theirs.
 """
 
 import errno
@@ -17,10 +18,10 @@ _MOST_LINKS = 40  # as the kernel itself
 
 
 class ForeignLink(OSError):
-    """A link on the way that another user has made."""
+    """A link on the way that another user has made, or may have moved there."""
 
-    def __init__(self, name: str, uid: int) -> None:
-        super().__init__(errno.ELOOP, f"the link {name} on the way belongs to uid {uid}")
+    def __init__(self, what: str, uid: int) -> None:
+        super().__init__(errno.ELOOP, f"{what} on the way belongs to uid {uid}")
 
 
 @contextmanager
@@ -53,7 +54,8 @@ def _walked(folder: Path) -> int:
                 continue
             try:
                 links += 1
-                target = _target(step, name, status.st_uid, links)
+                _judge(name, status, os.fstat(here))
+                target = _target(step, links)
             finally:
                 os.close(step)
             if target.startswith("/"):
@@ -66,9 +68,16 @@ def _walked(folder: Path) -> int:
     return here
 
 
-def _target(link: int, name: str, owner: int, links: int) -> str:
-    if owner not in {0, os.geteuid()}:
-        raise ForeignLink(name, owner)
+def _judge(name: str, link: os.stat_result, folder: os.stat_result) -> None:
+    """Raise ForeignLink if another user has made the link, or could have moved one of root's to here."""
+    trusted = {0, os.geteuid()}
+    if link.st_uid not in trusted:
+        raise ForeignLink(f"the link {name}", link.st_uid)
+    if folder.st_uid not in trusted:
+        raise ForeignLink(f"the folder of the link {name}", folder.st_uid)
+
+
+def _target(link: int, links: int) -> str:
     if links > _MOST_LINKS:
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
     return os.readlink("", dir_fd=link)

@@ -76,6 +76,28 @@ def test_it_is_nobody_elses_from_its_first_instant(tmp_path: Path, monkeypatch: 
     assert (tmp_path / "t").read_bytes() == b"token"
 
 
+@AS_ROOT
+def test_no_group_but_its_own_can_ever_open_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The attack: a member of the folder's group opens it while it is empty, and reads it once it is written."""
+    seen: list[tuple[int, int, int]] = []
+
+    def watched(act: Callable[..., None]) -> Callable[..., None]:
+        def acting(descriptor: int, *values: int) -> None:
+            act(descriptor, *values)
+            status = os.fstat(descriptor)
+            seen.append((stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid))
+
+        return acting
+
+    monkeypatch.setattr(os, "fchmod", watched(os.fchmod))
+    monkeypatch.setattr(os, "fchown", watched(os.fchown))
+    os.chown(tmp_path, 0, STRANGER)
+    tmp_path.chmod(0o2770)
+    put(tmp_path / "t", uid=STRANGER + 1, gid=STRANGER + 2, mode=0o640)
+    assert seen[-1] == (0o640, STRANGER + 1, STRANGER + 2)
+    assert [group for bits, _, group in seen if bits & 0o040 and group != STRANGER + 2] == []
+
+
 def test_a_file_system_without_modes_gets_no_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """As a stick or a share of Windows: there, whatever is asked for, everybody may read."""
     chmod = os.fchmod
@@ -242,6 +264,17 @@ def test_where_the_folder_does_not_let_it_go_it_is_emptied(public: Path):
     assert (public / "t").read_bytes() == b"token", "the last good one is kept"
     assert isinstance(as_user(STRANGER, lambda: disk.remove(token_file(public / "t"), None)), Emptied)
     assert (public / "t").read_bytes() == b""
+
+
+@AS_ROOT
+def test_what_has_another_name_too_is_not_emptied(public: Path):
+    """The attack: another user links a file of the broker's into a folder that lets nothing go."""
+    put(public / "precious", b"precious", uid=STRANGER)
+    os.link(public / "precious", public / "t")
+    public.chmod(0o555)
+    caught = as_user(STRANGER, lambda: disk.remove(token_file(public / "t"), None))
+    assert isinstance(caught, PermissionError)
+    assert (public / "precious").read_bytes() == b"precious"
 
 
 def test_only_leftovers_of_this_file_are_cleaned_away(tmp_path: Path):

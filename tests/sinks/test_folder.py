@@ -46,6 +46,20 @@ def test_a_link_of_another_user_is_not_followed(tmp_path: Path, place: str):
     assert f"(the link {Path(place).name} on the way belongs to uid {STRANGER}); name its folder" in sentence
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give folders to others")
+def test_a_link_of_roots_is_not_followed_in_a_folder_of_another_user(tmp_path: Path):
+    """The attack: who owns a folder can move to the file's way a link that root has made there for something else."""
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home/config").symlink_to(tmp_path / "etc")
+    os.chown(tmp_path / "home", STRANGER, STRANGER)
+    with pytest.raises(
+        ForeignLink, match=f"the folder of the link config on the way belongs to uid {STRANGER}"
+    ):
+        disk.put(token_file(tmp_path / "home/config/t"), b"token", None, lambda: True)
+    assert list((tmp_path / "etc").iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("way", "error"),
     [

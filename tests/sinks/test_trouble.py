@@ -55,7 +55,7 @@ def error(number: int) -> OSError:
         ),
         (
             PLAIN,
-            ForeignLink("x", 7),
+            ForeignLink("the link x", 7),
             "(the link x on the way belongs to uid 7); name its folder without links in `path`",
         ),
         (PLAIN, error(errno.EIO), "(input/output error); check its disk"),
