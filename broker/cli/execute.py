@@ -13,6 +13,7 @@ import os
 import sys
 
 from broker.client import address, facade, fetch
+from broker.client.aws_config import preferred_login
 from broker.client.environment import environment
 from broker.client.failures import ClientError
 
@@ -90,6 +91,8 @@ def _environment(
             "give the file that holds it: --client-secret-file FILE"
         )
     token = _token(found.identity) if with_token else None
+    if s3:
+        _look_at_aws_config()
     broker = f"unix://{place}" if isinstance(place, address.UnixAddress) else str(place)
     return environment(_inherited(), found, broker, secret=secret, token=token, s3=s3)
 
@@ -116,6 +119,23 @@ def _token(identity: str) -> str:
         "what runs longer must ask the broker"
     )
     return str(tree["token"])
+
+
+def _look_at_aws_config() -> None:
+    """Tell of a login that AWS' clients will use instead of the broker's."""
+    path = os.path.expanduser(os.environ.get("AWS_CONFIG_FILE") or "~/.aws/config")  # noqa: PTH111
+    if not os.path.isfile(path):  # noqa: PTH113  (what a shell's <(...) gives can be read once, by AWS' clients)
+        return
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:  # noqa: PTH123
+            found = preferred_login(file)
+    except OSError:  # AWS' clients will find none there either, or say why
+        return
+    if found is not None:
+        _say(
+            f"broker: AWS clients use {found} of [default] in {path} before they ask the broker; "
+            "remove it there, or name another file in AWS_CONFIG_FILE"
+        )
 
 
 def _say(sentence: str) -> None:

@@ -173,3 +173,22 @@ async def test_where_stderr_is_closed_nothing_of_ours_is_in_the_commands_output(
         )
         ended = await end(process)
     assert (ended.code, ended.out) == (0, "gA-t\n")
+
+
+async def test_a_login_of_aws_own_configuration_is_told_of_and_the_command_still_starts(tmp_path: Path):
+    """Rule: where S3 is asked for; what is told is the option's name, never its value."""
+    (tmp_path / ".aws").mkdir()
+    (tmp_path / ".aws/config").write_text("[default]\naws_access_key_id = real-key\n")
+    ended = await run(tmp_path, "--s3", "--", "echo", "started", HOME=str(tmp_path))
+    assert (ended.code, ended.out) == (0, "started\n")
+    assert (
+        f"use aws_access_key_id of [default] in {tmp_path}/.aws/config before they ask the broker"
+        in ended.err
+    )
+    assert (ended.err.count("\n"), "real-key" in ended.err) == (1, False)
+    (tmp_path / "s").unlink()
+    assert (await run(tmp_path, "--", "true", HOME=str(tmp_path))).err == ""
+    (tmp_path / "s").unlink()
+    assert (
+        await run(tmp_path, "--s3", "--", "true", HOME=str(tmp_path), AWS_CONFIG_FILE="/dev/null")
+    ).err == ""
