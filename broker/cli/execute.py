@@ -141,7 +141,10 @@ def _look_at_aws_config() -> None:
 def _say(sentence: str) -> None:
     """On stderr, or nowhere: where that is closed, `print` would take stdout, which is the command's."""
     if sys.stderr is not None:
-        print(sentence, file=sys.stderr, flush=True)
+        try:
+            print(sentence, file=sys.stderr, flush=True)
+        except OSError:  # a full disk below a log keeps no command from its start
+            return
 
 
 def _secret(path: str) -> str:

@@ -163,13 +163,20 @@ async def test_with_a_token_it_says_that_nobody_refreshes_it(tmp_path: Path):
     assert seen[1].startswith(b"GET /v1/identities/shop/token ")
 
 
-async def test_where_stderr_is_closed_nothing_of_ours_is_in_the_commands_output(tmp_path: Path):
+@pytest.mark.parametrize("redirected", ["2>&-", "2>/dev/full"])
+async def test_a_stderr_that_takes_nothing_changes_nothing_for_the_command(tmp_path: Path, redirected: str):
+    """Rule: what we say is never in its output, and that it could not be said keeps nothing from its start."""
     token = answered(200, {"token": "gA-t", "expires_at": "2026-11-24T10:00:00.000000Z"})
     own = {"PATH": "/usr/bin:/bin", **at(tmp_path / "s")}
     words = (sys.executable, "-m", "broker", "exec", "--with-token", "--", "printenv", "OS_TOKEN")
     with scripted(tmp_path / "s", answered(200, TOLD), token):
         process = await asyncio.create_subprocess_exec(
-            *("sh", "-c", 'exec "$@" 2>&-', "sh"), *words, stdout=PIPE, stderr=PIPE, env=own, cwd=ROOT
+            *("sh", "-c", f'exec "$@" {redirected}', "sh"),
+            *words,
+            stdout=PIPE,
+            stderr=PIPE,
+            env=own,
+            cwd=ROOT,
         )
         ended = await end(process)
     assert (ended.code, ended.out) == (0, "gA-t\n")
