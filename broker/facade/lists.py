@@ -6,9 +6,12 @@ from aiohttp import web
 
 from broker.facade import shape
 from broker.facade.presented import authenticated
+from broker.serving.connection import ONCE_OUT
 from broker.serving.context import DESK
+from broker.serving.permission import still
 
 _PATIENCE = 10.0  # seconds
+_SMALL = 64 * 1024  # bytes
 
 
 async def catalog(request: web.Request) -> web.Response:
@@ -21,6 +24,7 @@ async def projects(request: web.Request) -> web.Response:
     """`GET /auth/projects`: those of the token's user, at most a minute old."""
     found = authenticated(request)
     rows = await found.member.projects.rows(request.app[DESK].clock.now() + _PATIENCE)
+    still(request, found.member.keeper)
     links = {"next": None, "previous": None, **_links(request)}
     return web.json_response({"projects": rows, "links": links}, headers=shape.NO_STORE)
 
@@ -31,13 +35,19 @@ async def passed_on(request: web.Request) -> web.Response:
     # As it stands on the wire: what is passed on is what the gates have looked at.
     path, mark, query = request.raw_path.partition("?")
     target = path.removeprefix("/identity").removeprefix("/v3")
-    answer = await found.member.relay.ask(found.token, request.method, target + mark + query)
+    relay = found.member.relay
+    answer = await relay.ask(found.token, request.method, target + mark + query)
+    still(request, found.member.keeper)
     headers = dict(shape.NO_STORE)
     if answer.kind is not None:
         headers["Content-Type"] = answer.kind
     if answer.retry_after is not None:
         headers["Retry-After"] = answer.retry_after
-    return web.Response(status=answer.status, body=answer.body, headers=headers)
+    response = web.Response(status=answer.status, body=answer.body, headers=headers)
+    response[ONCE_OUT] = relay.kept(answer)
+    if len(answer.body) > _SMALL:
+        response.force_close()  # else it would be kept for as long as the connection
+    return response
 
 
 def _links(request: web.Request) -> dict[str, object]:

@@ -1,6 +1,8 @@
 """What a client asks IAM for beside tokens, passed on with the token: bounded, and never in the way of an issue (L3)."""
 
 import asyncio
+from collections.abc import Callable
+from functools import partial
 
 from broker.core.errors import CODE_OF_FAULT, Code, Fault, IamError, Refusal
 from broker.core.model import Passed
@@ -10,6 +12,8 @@ from broker.core.secret import Secret
 AT_ONCE = 4
 MOST_WAITING = 64
 PATIENCE = 10.0  # seconds that a request waits for its turn
+# Who does not read has its answer kept for some seconds, and may ask again meanwhile by another connection.
+MOST_UNREAD = 16 * 1024 * 1024  # bytes of answers that are not out yet
 
 
 class Relay:
@@ -19,6 +23,7 @@ class Relay:
         self._iam = iam
         self._turns = asyncio.Semaphore(AT_ONCE)
         self._waiting = 0
+        self._unread = 0  # bytes
 
     async def ask(self, token: Secret, method: str, target: str) -> Passed:
         """IAM's answer, whatever it says. Raises Refusal where there is none.
@@ -27,6 +32,10 @@ class Relay:
         """
         await self._turn()
         try:
+            if self._unread >= MOST_UNREAD:
+                raise Refusal(
+                    Code.IAM_THROTTLED, "other clients do not read what they asked for; ask again", 1.0
+                )
             return await self._iam.relay(token, method, target)
         except IamError as error:
             # Whatever it is, it is no word on the access key.
@@ -34,6 +43,14 @@ class Relay:
             raise Refusal(code, error.detail, error.retry_after) from None
         finally:
             self._turns.release()
+
+    def kept(self, answer: Passed) -> Callable[[], None]:
+        """Count an answer as not read yet, until what is returned is called, once."""
+        self._unread += len(answer.body)
+        return partial(self._read, len(answer.body))
+
+    def _read(self, count: int) -> None:
+        self._unread -= count
 
     async def _turn(self) -> None:
         if self._waiting >= MOST_WAITING:

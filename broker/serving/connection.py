@@ -34,6 +34,9 @@ _log = structlog.get_logger()
 # Gives a connection back to the lane: its socket, which is a new descriptor of the same, and whose it is.
 Back = Callable[["Connection", socket.socket], None]
 
+# Of an answer that somebody counts: called once it is out, or is not to be sent any more.
+ONCE_OUT: web.ResponseKey[Callable[[], None]] = web.ResponseKey("once_out")
+
 
 class Connection(Punctual):
     """A connection of one proven caller."""
@@ -141,6 +144,9 @@ class Connection(Punctual):
         except TimeoutError:
             self._abort()
             return resp, True
+        finally:
+            if (once_out := resp.get(ONCE_OUT)) is not None:
+                once_out()
 
     def log_exception(self, *args: object, **kw: object) -> None:
         """What the library could not handle; a body that is packed wrongly, or does not come, is its sender's fault."""
