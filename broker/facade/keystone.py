@@ -3,14 +3,18 @@
 from broker.facade import lists, shape, tokens, versions
 from broker.serving.doorway import Face
 
-_BELOW = (
+_OURS = (
     ("GET", "", versions.version),
-    ("GET", "/", versions.version),
     ("POST", "/auth/tokens", tokens.issue),
     ("GET", "/auth/tokens", tokens.look),
     ("DELETE", "/auth/tokens", tokens.revoke),
     ("GET", "/auth/catalog", lists.catalog),
     ("GET", "/auth/projects", lists.projects),
+)
+# Keystone takes a slash at the end for none.
+_BELOW = (
+    *_OURS,
+    *((method, f"{path}/", handler) for method, path, handler in _OURS),
     ("GET", "/{rest:.+}", lists.passed_on),
 )
 _PREFIXES = ("/identity/v3", "/v3")

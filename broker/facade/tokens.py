@@ -23,6 +23,7 @@ from broker.keeper import doubt
 from broker.keeper.member import Member
 from broker.serving.context import DESK
 from broker.serving.pace import Turn, early
+from broker.serving.passage import ASKED_FOR
 from broker.serving.permission import Permit, handed_out, permit, still
 
 PATIENCE = 10.0  # seconds that a client waits for a token where there is none
@@ -49,6 +50,8 @@ async def issue(request: web.Request) -> web.Response:
     member = desk.members[allowed.identity]
     now = desk.clock.now()
     held = lease.servable(member.keeper.lease, now)
+    if held is not None:
+        _in_scope(scope, held)  # before it costs a question
     if held is not None and member.ledger.given(held.token.digest, allowed.caller.uid):
         spare = 0.0 if _given_over(request) == held.token.digest else SPARE
         turn = Turn(desk.pace, allowed.caller.uid, now, spare)
@@ -96,6 +99,7 @@ async def _admitted(request: web.Request) -> tuple[Permit, Scope | None]:
 def _by_secret(request: web.Request, identity: str, secret: Secret) -> Permit:
     """Permission before proof: who has no grant learns nothing of a secret, or of whether there is one."""
     desk = request.app[DESK]
+    request[ASKED_FOR] = identity
     allowed = permit(request, identity)
     if not desk.client_secrets.accepts(identity, secret, desk.clock.now()):
         raise Refusal(Code.UNAUTHORIZED, _SECRET, by="client secret")

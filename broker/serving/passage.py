@@ -19,6 +19,8 @@ from broker.serving.problem import STATUS, Handler, answered, known
 from broker.serving.turned_away import turned_away
 
 _GATE = "gate "
+# The identity that the body asks for, where the path names none; a stranger's word, until it is one of the configuration.
+ASKED_FOR = web.RequestKey("asked_for", str)
 
 
 @web.middleware
@@ -92,7 +94,7 @@ def _note(request: web.Request, refusal: Refusal) -> None:
     if STATUS[refusal.code] >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return
     desk = request.app[DESK]
-    name = request.match_info.get("name")
+    name = request.match_info.get("name") or request.get(ASKED_FOR)
     identity = name if name is not None and name in desk.keyring else None
     by, route = refusal.by or "route", route_of(request)
     turned_away(desk, request.app[DOORWAY], _caller(request), refusal.code.value, by, route, identity)

@@ -10,7 +10,7 @@ from broker.core.model import Passed
 from broker.facade import tokens
 from broker.keeper import relay
 from tests.facade.front import PLACEHOLDER, TOKEN, Front, credential, fault, front
-from tests.serving.house import Answer, until
+from tests.serving.house import WAYS, Answer, until
 
 AUTH = f"X-Auth-Token: {TOKEN}"
 SUBJECT = f"X-Subject-Token: {TOKEN}"
@@ -164,6 +164,30 @@ async def test_the_header_of_ours_is_still_asked_for_beside_the_facade(tmp_path:
     async with front(tmp_path, "default") as facade:
         assert (await facade.ask("GET", "/v1/token")).tree["code"] == "metadata_header_missing"
         assert (await facade.ask("GET", "/v3x/auth/tokens")).tree["code"] == "metadata_header_missing"
+
+
+async def test_a_slash_at_the_end_is_none(tmp_path: Path):
+    """As at Keystone; what looks like another path would be passed on, or could not be asked for by POST."""
+    async with front(tmp_path, "default") as facade:
+        asked = credential({"id": "default", "secret": PLACEHOLDER})
+        assert (await facade.post(asked, "/v3/auth/tokens/")).status == 201
+        for path in ("/v3/auth/tokens/", "/identity/v3/auth/catalog/", "/v3/auth/projects/"):
+            assert (await facade.ask("GET", path, AUTH, SUBJECT)).status == 200
+        assert (await facade.ask("DELETE", "/v3/auth/tokens/", AUTH, SUBJECT)).status == 204
+        assert facade.house.issuers["default"].passed == []
+
+
+async def test_the_express_lane_remembers_nothing_of_it(tmp_path: Path):
+    """Who asks by the same bytes later may ask because it was refused."""
+    async with front(tmp_path, "default") as facade:
+        allowed = facade.house.desk.allowed
+        for _ in range(2):
+            for path in ("/identity", "/v3", "/v3/auth/tokens", "/v3/auth/catalog", "/v3/users"):
+                await facade.ask("GET", path, AUTH, SUBJECT)
+            await facade.login()
+        assert len(allowed._all) == 0
+        await facade.ask("GET", "/v1/token", "Metadata: true")
+        assert len(allowed._all) == WAYS.lane
 
 
 async def test_a_listener_without_the_facade_has_none(tmp_path: Path):

@@ -114,6 +114,27 @@ async def test_the_client_secret_is_asked_for_where_there_is_one(tmp_path: Path)
         assert "client secret" in {by for *_, by in facade.house.audit.refusals}
 
 
+async def test_the_audit_names_the_identity_that_was_asked_for_and_no_word_of_a_stranger(tmp_path: Path):
+    async with front(tmp_path, "default", "other", may=("default",), secrets={"default": "s"}) as facade:
+        for name in ("default", "other", "a stranger's word"):
+            await facade.login(name, "wrong")
+        told = [(identity, reason, by) for _, _, identity, reason, by in facade.house.audit.refusals]
+        assert told == [
+            ("default", "unauthorized", "client secret"),
+            ("other", "access_denied", "a list of the test"),
+            (None, "access_denied", "a list of the test"),
+        ]
+
+
+async def test_another_project_is_refused_before_iam_is_asked(tmp_path: Path):
+    """A client that is set up wrongly asks again and again."""
+    async with front(tmp_path, "default") as facade:
+        assert (await facade.login()).status == 201
+        begun = len(facade.house.issuers["default"].validated)
+        assert fault(await facade.login(scope={"project": {"id": "p2"}})) == (401, "Unauthorized")
+        assert len(facade.house.issuers["default"].validated) == begun
+
+
 async def test_whom_the_kernel_does_not_prove_gets_nothing(tmp_path: Path):
     async with front(tmp_path, "default") as facade:
         facade.calls(None)
