@@ -128,9 +128,9 @@ class Keeper:
         self._become(Doubted(self.clock.now(), digest))
 
     async def news(self, until: float) -> None:
-        """Return at the next change of the lease, or when the clock reads `until`."""
+        """Return at the next change of the lease, when the clock reads `until`, or when nobody waits any longer."""
         self.observe()
-        await self._changes.wait(until)
+        await self._changes.wait(min(until, self.closing_at))
 
     async def next_token(self, until: float) -> None:
         """Return when there is another token, or when the clock reads `until`."""
