@@ -20,14 +20,28 @@ def _login(draw: st.DrawFn) -> Draft:
 def _look(draw: st.DrawFn) -> Draft:
     draft = Draft(draw(st.sampled_from((b"GET", b"GET", b"HEAD", b"DELETE"))))
     draft.target = draw(st.sampled_from(PIECES["facade-targets"]))
-    draft.fields = [_HOST, *draw(st.sampled_from(_PROOFS))]
+    draft.fields = [_HOST, *draw(st.sampled_from(PROOFS))]
     return draft
 
 
-_AUTH, _SUBJECT = (
-    b"%s: gAAAAABtheTokenOfDefault\r\n" % name for name in (b"X-Auth-Token", b"X-Subject-Token")
+def _of(name: str, token: str = "gAAAAABtheTokenOfDefault") -> bytes:
+    return f"{name}: {token}\r\n".encode()
+
+
+_AUTH, _SUBJECT = _of("X-Auth-Token"), _of("X-Subject-Token")
+_OTHER = "gAAAAABtheTokenOfOther"
+# What clients show: the token that they have, one that others have, one of nobody, or nothing.
+PROOFS = (
+    (_AUTH, _SUBJECT),
+    (_AUTH, _SUBJECT),
+    (_AUTH,),
+    (_SUBJECT,),
+    (_of("X-Auth-Token", _OTHER), _SUBJECT),
+    (_AUTH, _of("X-Subject-Token", _OTHER)),
+    (_of("X-Auth-Token", _OTHER), _of("X-Subject-Token", _OTHER)),
+    (_of("X-Auth-Token", "zq17MARKER"), _SUBJECT),
+    (),
 )
-_PROOFS = ((_AUTH, _SUBJECT), (_AUTH, _SUBJECT), (_AUTH,), (_SUBJECT,), ())
 
 
 def _claim(draw: st.DrawFn, draft: Draft) -> None:

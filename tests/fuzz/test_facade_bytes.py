@@ -9,9 +9,11 @@ from tests.fuzz.attack import attack, hang_up, unharmed
 from tests.fuzz.budget import MINUTES, tried
 from tests.fuzz.claims import best, claims
 from tests.fuzz.corpus import keep
+from tests.fuzz.grammar import Draft
 from tests.fuzz.pieces import PIECES
 from tests.fuzz.spelling import WORDS, Stream, read
 from tests.fuzz.standing import TOKEN, Standing
+from tests.fuzz.verdict import judged
 
 pytestmark = pytest.mark.timeout(120 + 60 * MINUTES)
 
@@ -34,6 +36,15 @@ def test_hostile_bytes(broker: Standing) -> None:
             error.add_note(f"kept as {keep(last, 'tcp')} in tests/fuzz/corpus/found.txt")
         raise
     assert TOKEN.encode() in broker.ask("tcp", [read("{login}")]).answer
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE", "POST"])
+def test_every_target_is_judged_with_every_proof(broker: Standing, method: str) -> None:
+    for target in (*PIECES["facade-targets"], *PIECES["odd-facade-targets"]):
+        for proof in logins.PROOFS[1:]:
+            fields = [b"Host: localhost\r\n", *proof, b"Connection: close\r\n"]
+            request = Draft(method.encode(), target, fields=fields).render()
+            judged(request, "tcp", broker.ask("tcp", [request]))
 
 
 @pytest.mark.parametrize("body", PIECES["claims"], ids=range(len(PIECES["claims"])))
