@@ -173,9 +173,13 @@ async def test_a_client_that_leaves_ends_nobody_elses_validation():
 async def test_a_dead_token_is_on_disk_as_such_before_the_doubt_ends():
     """L13."""
     watched = await proven()
+    watched.store.gate = gate = asyncio.Event()
     one = doubts(watched)
     await settle()
     watched.issuer.checks.pop()[1].set_exception(IamError(Fault.REJECTED, "dead"))
+    await settle()
+    assert not one.done()  # the disk is slow
+    gate.set()
     await one
     assert watched.store.memory is not None
     assert watched.store.memory.rejected == (digest(TOKEN),)
