@@ -13,6 +13,31 @@ NEVER = float("inf")
 T = TypeVar("T")
 
 
+class Left(Exception):
+    """Nobody waits any more; the work goes on all the same."""
+
+
+class Reading:
+    """Work that only reads, so that it may be left: until it has ended there is no other, or threads would pile up."""
+
+    def __init__(self) -> None:
+        self.busy = False
+
+    def of(self, job: Callable[[], T]) -> Callable[[], T]:
+        """The work, which tells of its end. Raises Left where one is under way."""
+        if self.busy:
+            raise Left
+
+        def read() -> T:
+            try:
+                return job()
+            finally:
+                self.busy = False
+
+        self.busy = True
+        return read
+
+
 class News:
     """Wakes its owner. Belongs to one event loop."""
 
@@ -31,31 +56,40 @@ class News:
         await self._clock.wait(self._come, until)
 
 
-async def flown(
-    job: Callable[[], T],
-    clock: Clock,
-    news: News,
-    watch: Callable[[], None],
-    late: Callable[[], None],
-    until: float = NEVER,
-) -> T:
-    """What the work returns or raises. Raises TimeoutError at `until`; the work goes on all the same.
+class Flights:
+    """One at a time. Belongs to one event loop."""
 
-    `watch` looks at each piece of news; `late` hears of it if it takes long.
-    """
-    late_at = clock.now() + DEADLINE
-    flight = in_thread(job, "token file")
-    flight.add_done_callback(lambda _: news.tell())
-    try:
-        while not flight.done():
-            watch()
-            now = clock.now()
-            if now >= until:
-                raise TimeoutError
-            if now >= late_at:
-                late_at = NEVER
-                late()
-            await news.wait(min(late_at, until))
-        return flight.result()
-    finally:
-        flight.cancel()
+    def __init__(self, clock: Clock, news: News, late: Callable[[float | None], None]) -> None:
+        """`late` hears after so many seconds of work that takes long, and of None when it is over."""
+        self._clock = clock
+        self._news = news
+        self._late = late
+        self._reading = Reading()
+
+    async def read(self, job: Callable[[], T], watch: Callable[[float], None]) -> T:
+        """The same for work that only reads; `watch` is given the time from which the work is late."""
+        late_at = self._clock.now() + DEADLINE
+        return await self.flown(self._reading.of(job), lambda: watch(late_at))
+
+    async def flown(self, job: Callable[[], T], watch: Callable[[], None], until: float = NEVER) -> T:
+        """What the work returns or raises. Raises Left at `until`.
+
+        `watch` looks at each piece of news, and may raise Left.
+        """
+        late_at = self._clock.now() + DEADLINE
+        flight = in_thread(job, "token file")
+        flight.add_done_callback(lambda _: self._news.tell())
+        try:
+            while not flight.done():
+                watch()
+                now = self._clock.now()
+                if now >= until:
+                    raise Left
+                if now >= late_at:
+                    late_at = NEVER
+                    self._late(DEADLINE)
+                await self._news.wait(min(late_at, until))
+            return flight.result()
+        finally:
+            flight.cancel()
+            self._late(None)

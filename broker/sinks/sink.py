@@ -9,7 +9,6 @@
 
 import asyncio
 import threading
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import TypeVar
@@ -22,11 +21,12 @@ from broker.core.ports import Clock
 from broker.sinks import work
 from broker.sinks.attempts import Troubles
 from broker.sinks.disk import Abandoned
-from broker.sinks.flight import DEADLINE, NEVER, News, flown
+from broker.sinks.flight import NEVER, Flights, Left, News
 from broker.sinks.hook import Hook
+from broker.sinks.mask import Mask
 from broker.sinks.token_file import SinkError, TokenFile
 from broker.sinks.trouble import Emptied, late, unremoved, unwritten
-from broker.sinks.work import There, gone_by
+from broker.sinks.work import There, gone_by, outdated
 
 _log = structlog.get_logger()
 
@@ -42,7 +42,8 @@ class Sink:
     def __init__(self, file: TokenFile, clock: Clock, hook: Hook | None = None) -> None:
         self.file = file
         self.there: There | None = There()
-        self.hook = hook or Hook(clock, self._without_token)
+        self._mask = Mask()
+        self.hook = hook or Hook(clock, self._mask)
         self._clock = clock
         self._held: Held | None = None
         self._rejected: tuple[str, ...] = ()
@@ -53,6 +54,7 @@ class Sink:
         self._ended = False
         self._task: asyncio.Task[None] | None = None
         self._news = News(clock)
+        self._flights = Flights(clock, self._news, self._is_late)
 
     @property
     def trouble(self) -> str | None:
@@ -78,6 +80,8 @@ class Sink:
         self._judge()
         if kept.held is not self._held:
             self._held = kept.held
+            if kept.held is not None:
+                self._mask.remember(kept.held.token.value)
             self._troubles.writing.anew()
         self._news.tell()
 
@@ -86,10 +90,8 @@ class Sink:
         if file.on_change != self.file.on_change:
             self.hook.forget()
             self._unhooked = True
-        if file.identity != self.file.identity:
-            self.there = There()
-        elif self.there is not None:
-            self.there = replace(self.there, right=False)
+        if self.there is not None:
+            self.there = outdated(self.there, self.file, file)
         self.file, self._unclean = file, True
         self._troubles.writing.anew()
         self._news.tell()
@@ -172,21 +174,22 @@ class Sink:
 
         known = None if self.there is None else self.there.seen
         try:
-            written = await self._flown(
-                partial(work.write, file, wanted, known, is_wanted, clean=self._unclean), watch
-            )
+            new = await self._flights.read(partial(work.made, file, wanted), self._waits)
+            write = partial(work.write, file, wanted, known, is_wanted, new=new, clean=self._unclean)
+            written = await self._flights.flown(write, watch)
         except Abandoned:
             return
-        except SinkError as error:
-            self._troubles.writing.failed(self._clock.now(), str(error))
-            return
-        except OSError as error:
+        except (Left, SinkError, OSError) as error:
             self._troubles.writing.failed(self._clock.now(), unwritten(file, error))
             return
-        self._settled(written.there if self.file is file else replace(written.there, right=False))
+        self._settled(written.there if self.file is file else outdated(written.there, file, self.file))
         if written.changed:
-            digest = wanted.token.digest[:12]
-            _log.info("file_written", identity=file.identity, path=str(file.path), token_sha256=digest)
+            told = {
+                "identity": file.identity,
+                "path": str(file.path),
+                "token_sha256": wanted.token.digest[:12],
+            }
+            _log.info("file_written", **told)
         if written.changed or self._unhooked:
             self._unhooked = False
             self.hook.ask(file)
@@ -194,10 +197,9 @@ class Sink:
     async def _remove(self, why: str, until: float) -> None:
         file, known = self.file, None if self.there is None else self.there.seen
         try:
-            was_there = await self._flown(
-                partial(work.remove, file, known, clean=self._unclean), lambda: None, until
-            )
-        except TimeoutError:
+            job = partial(work.remove, file, known, clean=self._unclean)
+            was_there = await self._flights.flown(job, lambda: None, until)
+        except Left:
             self._troubles.late = late(file, ENDING)
             return
         except OSError as error:
@@ -212,24 +214,27 @@ class Sink:
     async def _look(self, there: There) -> None:
         self._look_at = self._clock.now() + LOOK_EVERY
         try:
-            now_there = await self._flown(partial(work.looked, self.file, there), lambda: None)
-        except OSError as error:
+            now_there = await self._flights.read(partial(work.looked, self.file, there), self._waits)
+        except Abandoned:
+            return
+        except (Left, OSError) as error:
             self._troubles.looking.failed(self._clock.now(), unwritten(self.file, error))
             return
         self._troubles.looking.anew()
         if self.there is there:  # else it is to be written or removed in any case
             self.there = now_there
 
-    async def _flown(self, job: Callable[[], T], watch: Callable[[], None], until: float = NEVER) -> T:
-        """See `flown`."""
-        try:
-            return await flown(job, self._clock, self._news, watch, self._is_late, until)
-        finally:
-            self._troubles.late = None
+    def _waits(self, late_at: float) -> None:
+        """For what only reads, unless it hangs and what is there must go: a template may lie on another disk."""
+        if self._ended:
+            raise Abandoned
+        if self.there is not None and self._clock.now() >= max(late_at, self.there.gone_by):
+            raise Left
 
-    def _is_late(self) -> None:
-        self._troubles.late = late(self.file, DEADLINE)
-        self._troubles.tell(self.file)
+    def _is_late(self, seconds: float | None) -> None:
+        self._troubles.late = None if seconds is None else late(self.file, seconds)
+        if seconds is not None:
+            self._troubles.tell(self.file)
 
     def _settled(self, there: There | None) -> None:
         """What was wanted is done."""
@@ -242,6 +247,3 @@ class Sink:
         """A token that is known to be dead must go, also where that became known while it was being written."""
         if self.there is not None and self.there.digest in self._rejected:
             self.there = replace(self.there, gone_by=-NEVER)
-
-    def _without_token(self, text: str) -> str:
-        return text if self._held is None else text.replace(self._held.token.value.reveal(), "***")

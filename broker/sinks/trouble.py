@@ -4,8 +4,9 @@ import errno
 import os
 import shlex
 
+from broker.sinks.flight import Left
 from broker.sinks.folder import ForeignLink
-from broker.sinks.token_file import TokenFile
+from broker.sinks.token_file import SinkError, TokenFile
 
 TAKEN = ("is a folder", "name a file inside it as `path`")
 FOREIGN = (
@@ -31,8 +32,13 @@ class Emptied(OSError):
         super().__init__(why.errno, "it was emptied")
 
 
-def unwritten(file: TokenFile, error: OSError) -> str:
+def unwritten(file: TokenFile, error: OSError | SinkError | Left) -> str:
     """Why it could not be written."""
+    if isinstance(error, SinkError):
+        return str(error)
+    if isinstance(error, Left):
+        which = file.path if file.template is None else f"{file.path} or of its template {file.template}"
+        return f"the disk of {which} does not answer; check the disk and its mount"
     return f"{file.path} {_sentence(file, error, 'cannot be written')}"
 
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from broker.core.model import Held
 from broker.sinks import disk, template
@@ -35,6 +35,14 @@ class There:
 
 
 @dataclass(frozen=True, slots=True)
+class Made:
+    """What is to be written."""
+
+    content: bytes = field(repr=False)  # holds the token
+    stamp: Stamp | None
+
+
+@dataclass(frozen=True, slots=True)
 class Written:
     """What came of writing."""
 
@@ -42,22 +50,33 @@ class Written:
     changed: bool  # False: it was there already, as it should be
 
 
+def outdated(there: There, was: TokenFile, now: TokenFile) -> There:
+    """The same under other settings: to be written anew, and the token of another identity must go."""
+    return There() if was.identity != now.identity else replace(there, right=False)
+
+
 def gone_by(held: Held) -> float:
     """When a token must have left its file."""
     return held.span.deadline - min(_EARLY, _PART * held.span.lifetime)
 
 
-def write(
-    file: TokenFile, held: Held, known: Seen | None, wanted: Callable[[], bool], *, clean: bool
-) -> Written:
-    """Have the token there. Raises OSError, SinkError or Abandoned."""
+def made(file: TokenFile, held: Held) -> Made:
+    """What is to be written. Raises SinkError."""
     stamp = _stamp(file)  # before it is read: a change meanwhile is seen later
-    made = content(file, held.token)
+    return Made(content(file, held.token), stamp)
+
+
+def write(
+    file: TokenFile, held: Held, known: Seen | None, wanted: Callable[[], bool], *, new: Made, clean: bool
+) -> Written:
+    """Have the token there. Raises OSError or Abandoned."""
     if clean:
         disk.clean(file)
-    old = disk.holding(file, made)
-    seen = disk.put(file, made, known, wanted) if old is None else old
-    return Written(There(held.token.digest, gone_by(held), right=True, seen=seen, stamp=stamp), old is None)
+    old = disk.holding(file, new.content)
+    seen = disk.put(file, new.content, known, wanted) if old is None else old
+    return Written(
+        There(held.token.digest, gone_by(held), right=True, seen=seen, stamp=new.stamp), old is None
+    )
 
 
 def remove(file: TokenFile, known: Seen | None, *, clean: bool) -> bool:

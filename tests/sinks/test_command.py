@@ -71,9 +71,14 @@ def test_its_environment_is_its_own(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_it_has_no_descriptor_of_ours_and_nothing_to_read():
+    source = (
+        "import os, sys\n"
+        "there = os.listdir('/proc/self/fd')\n"  # which has one of its own, that is closed then
+        "there = sorted(int(fd) for fd in there if os.path.exists(f'/proc/self/fd/{fd}'))\n"
+        "print(sys.stdin.read() == '', there, os.getcwd())\n"
+    )
     with open(os.devnull) as ours:  # noqa: PTH123
-        os.set_inheritable(ours.fileno(), False)
-        source = "import os, sys; print(sys.stdin.read() == '', sorted(map(int, os.listdir('/proc/self/fd')))[:3], os.getcwd())"
+        os.set_inheritable(ours.fileno(), True)  # as a library may leave one
         said = python(source).said.decode()
     assert said == "True [0, 1, 2] /\n"
 
@@ -205,6 +210,22 @@ async def test_what_it_says_is_told_without_the_token(tmp_path: Path):
     told = next(event for event in log if event["event"] == "on_change_failed")
     assert told["said"] == "*** ?[31m"
     assert "a-token-without-a-shape" not in str(log)
+
+
+async def test_a_token_that_was_replaced_while_its_command_ran_is_not_told(tmp_path: Path):
+    """It may still be good, and the command has read it."""
+    go_on, seen = tmp_path / "go-on", tmp_path / "seen"
+    script = f"cat $KAKAOCLOUD_BROKER_FILE; : > {seen}; until [ -e {go_on} ]; do sleep 0.01; done; exit 1"
+    with structlog.testing.capture_logs() as log:
+        async with kept(token_file(tmp_path / "t", on_change=("sh", "-c", script)), real=True) as one:
+            first = one.gets("the-first-without-a-shape")
+            await until(seen.exists)
+            one.gets("the-second-without-a-shape")
+            one.become(None, first.token.digest)
+            go_on.touch()
+            await until(lambda: one.sink.hook.last)
+    told = next(event for event in log if event["event"] == "on_change_failed")
+    assert told["said"] == "***"
 
 
 async def test_half_a_token_at_the_cut_is_not_told(tmp_path: Path):

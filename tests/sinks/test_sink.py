@@ -4,13 +4,16 @@ import asyncio
 import errno
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import structlog.testing
 
+from broker.core.model import Token
 from broker.sinks import disk, work
+from broker.sinks.content import content
 from broker.sinks.flight import DEADLINE
 from broker.sinks.sink import ENDING, LOOK_EVERY, Sink
 from broker.sinks.token_file import TokenFile
@@ -215,10 +218,10 @@ class Gate:
         self.write: Write = work.write
         monkeypatch.setattr(work, "write", self)
 
-    def __call__(self, *args: object, clean: bool) -> work.Written:
+    def __call__(self, *args: object, **more: object) -> work.Written:
         self.reached.set()
         assert self.open.wait(20)
-        return self.write(*args, clean=clean)
+        return self.write(*args, **more)
 
 
 async def hanging(one: Kept, gate: Gate) -> None:
@@ -298,7 +301,7 @@ async def test_a_token_that_dies_while_it_is_written_does_not_stay(
         assert one.lease.held is not None
         write = gate.write
         # It was too late to stop it.
-        gate.write = lambda file, held, known, _, clean: write(file, held, known, lambda: True, clean=clean)
+        gate.write = lambda file, held, known, _, **more: write(file, held, known, lambda: True, **more)
         one.become(None, one.lease.held.token.digest)
         gate.open.set()
         await one.holds(None)
@@ -316,6 +319,99 @@ async def test_a_disk_that_hangs_does_not_hold_up_the_end(tmp_path: Path, monkey
         assert "hangs" in (one.sink.trouble or "")
         gate.open.set()
         await until(lambda: not one.busy)
+
+
+@contextmanager
+def hanging_template(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """What is asked of it while it hangs, as on a server that is away; the file itself lies elsewhere."""
+    asked: list[str] = []
+    gate = threading.Event()
+
+    def filled(file: TokenFile, token: Token) -> bytes:
+        asked.append(token.value.reveal())
+        assert gate.wait(20)
+        return content(file, token)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(work, "content", filled)
+        try:
+            yield asked
+        finally:
+            gate.set()
+
+
+async def test_a_token_leaves_the_file_also_while_its_successors_template_hangs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """L1; and the template is not asked again before it has answered, or threads would pile up."""
+    async with kept(token_file(tmp_path / "t")) as one:
+        token = one.gets("one")
+        await one.holds("one")
+        with hanging_template(monkeypatch) as asked:
+            one.become(held("two", sent_at=one.clock.now()), token.token.digest)
+            await until(lambda: asked)
+            assert one.content() == "one", "it may still come at once"
+            await one.clock.advance(DEADLINE)
+            await until(lambda: one.content() is None)
+            await one.clock.advance(300)
+            await one.fails("does not answer; check the disk and its mount")
+            assert asked == ["two"]
+        await until(lambda: not one.busy)
+        await one.clock.advance(60)
+        await one.holds("two")
+        assert one.sink.trouble is None
+
+
+async def test_a_template_that_hangs_does_not_keep_the_token_in_the_file_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    async with kept(token_file(tmp_path / "t")) as one:
+        one.gets("one")
+        await one.holds("one")
+        with hanging_template(monkeypatch) as asked, structlog.testing.capture_logs() as log:
+            one.gets("two")
+            await until(lambda: asked)
+            await asyncio.wait_for(one.sink.end(remove=True), 5)
+            assert one.content() is None
+    assert [event["event"] for event in log] == ["file_removed"]
+
+
+async def test_a_server_of_files_that_times_out_is_told_of_and_not_stormed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Python calls it a TimeoutError, as it does a wait of its own."""
+    tries: list[TokenFile] = []
+
+    def away(file: TokenFile, known: object) -> bool:
+        del known
+        tries.append(file)
+        raise OSError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
+
+    async with kept(token_file(tmp_path / "t")) as one:
+        token = one.gets("one")
+        await one.holds("one")
+        with monkeypatch.context() as patched:
+            patched.setattr(disk, "remove", away)
+            one.become(None, token.token.digest)
+            await one.fails("cannot be removed, and may hold a token that has ended (connection timed out)")
+            await until(lambda: not one.busy)
+            assert len(tries) == 1
+
+
+async def test_another_identity_while_the_token_of_the_first_is_written_takes_it_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    gate = Gate(monkeypatch)
+    async with kept(token_file(tmp_path / "t")) as one:
+        await hanging(one, gate)
+        write = gate.write
+        # It was too late to stop it.
+        gate.write = lambda file, held, known, _, **more: write(file, held, known, lambda: True, **more)
+        one.sink.change(token_file(tmp_path / "t", identity="other"))
+        one.become(None)
+        gate.open.set()
+        await until(lambda: one.sink.state == "absent")
+        assert one.content() is None
 
 
 async def test_a_defect_is_told_of_and_the_file_is_tried_again(
