@@ -30,7 +30,7 @@ def test_hostile_bytes(broker: Standing) -> None:
         unharmed(broker, "tcp")
 
     try:
-        tried("hostile bytes at the facade", one, 60, 0.16, stream=logins.streams, places=grammar.cuts)
+        tried("hostile bytes at the facade", one, 40, 0.16, stream=logins.streams, places=grammar.cuts)
     except BaseException as error:
         if MINUTES:
             error.add_note(f"kept as {keep(last, 'tcp')} in tests/fuzz/corpus/found.txt")
