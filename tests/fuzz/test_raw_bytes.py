@@ -26,7 +26,7 @@ def test_hostile_bytes(broker: Standing, door: str) -> None:
         unharmed(broker, door)
 
     try:
-        tried(f"hostile bytes over {door}", one, 60, 0.3, stream=grammar.streams, places=grammar.cuts)
+        tried(f"hostile bytes over {door}", one, 40, 0.3, stream=grammar.streams, places=grammar.cuts)
     except BaseException as error:
         if MINUTES:
             error.add_note(f"kept as {keep(last, door)} in tests/fuzz/corpus/found.txt")
