@@ -8,6 +8,7 @@ import pytest
 
 from broker.core.access import Workload
 from tests.facade.front import CALLER, PLACEHOLDER, TOKEN, credential, fault, front
+from tests.serving.house import until
 
 BODY = b'{"token": {"catalog": [{"type": "identity", "endpoints": []}]}}'
 
@@ -133,6 +134,22 @@ async def test_another_project_is_refused_before_iam_is_asked(tmp_path: Path):
         begun = len(facade.house.issuers["default"].validated)
         assert fault(await facade.login(scope={"project": {"id": "p2"}})) == (401, "Unauthorized")
         assert len(facade.house.issuers["default"].validated) == begun
+
+
+@pytest.mark.parametrize("meanwhile", ["the grant goes", "nothing happens", "another project is asked for"])
+async def test_who_waits_for_a_token_is_judged_again_when_it_has_come(tmp_path: Path, meanwhile: str):
+    async with front(tmp_path, "default") as facade:
+        await facade.house.clock.advance(43_200)
+        more = {"scope": {"project": {"id": "p2"}}} if meanwhile == "another project is asked for" else {}
+        asking = asyncio.create_task(facade.login(**more))
+        await until(lambda: facade.house.issuers["default"].calls)
+        if meanwhile == "the grant goes":
+            facade.house.regrant()
+        facade.house.issuers["default"].grant("the new one")
+        answer = await asking
+        expected = {"the grant goes": 403, "nothing happens": 201}
+        assert answer.status == expected.get(meanwhile, 401)
+        assert len(facade.house.audit.hand_outs) == (answer.status == 201)
 
 
 async def test_whom_the_kernel_does_not_prove_gets_nothing(tmp_path: Path):

@@ -184,3 +184,13 @@ async def test_a_dead_token_is_on_disk_as_such_before_the_doubt_ends():
     assert watched.store.memory is not None
     assert watched.store.memory.rejected == (digest(TOKEN),)
     await watched.keeper.aclose()
+
+
+async def test_a_doubt_of_another_token_hurries_nothing():
+    """It may have been replaced between the look at it and the word of it."""
+    watched = await proven()
+    before = watched.keeper.lease
+    watched.keeper.doubted(digest("an older one"))
+    assert watched.keeper.lease == before
+    watched.keeper.doubted(digest(TOKEN))
+    assert watched.keeper.lease.watch.due_at <= watched.clock.now()
