@@ -3,6 +3,7 @@
 import asyncio
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -140,7 +141,9 @@ async def test_another_project_is_refused_before_iam_is_asked(tmp_path: Path):
 async def test_who_waits_for_a_token_is_judged_again_when_it_has_come(tmp_path: Path, meanwhile: str):
     async with front(tmp_path, "default") as facade:
         await facade.house.clock.advance(43_200)
-        more = {"scope": {"project": {"id": "p2"}}} if meanwhile == "another project is asked for" else {}
+        more: dict[str, Any] = (
+            {"scope": {"project": {"id": "p2"}}} if meanwhile == "another project is asked for" else {}
+        )
         asking = asyncio.create_task(facade.login(**more))
         await until(lambda: facade.house.issuers["default"].calls)
         if meanwhile == "the grant goes":
