@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from broker.core.degraded import Reason
 from broker.core.lease import Lease
@@ -19,6 +20,15 @@ from broker.settings.files import File, identity_of
 from broker.sinks.sink import Sink
 from broker.sinks.token_file import TokenFile
 
+_LOOK = 0.1  # seconds
+
+
+class _Ending(NamedTuple):
+    """A file that the settings name no more."""
+
+    task: "asyncio.Task[None]"
+    hurry: "asyncio.Future[None]"
+
 
 class Files:
     """Belongs to one event loop."""
@@ -26,7 +36,7 @@ class Files:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._sinks: dict[Path, Sink] = {}
-        self._ending: dict[Path, asyncio.Task[None]] = {}
+        self._ending: dict[Path, _Ending] = {}
 
     def take_over(self, settings: Settings, keyring: Keyring) -> None:
         """From now on there are these files, of identities that run; those that are there no more are removed."""
@@ -37,7 +47,7 @@ class Files:
             sink = self._sinks.get(path)
             if sink is None:
                 sink = self._sinks[path] = Sink(file, self._clock)
-                sink.start(self._ending.get(path))
+                sink.start(self._hurried(path))
             elif sink.file != file:
                 sink.change(file)
             sink.follow(keyring[file.identity].lease)
@@ -68,19 +78,37 @@ class Files:
     async def aclose(self) -> None:
         """Stop, and remove the files that are not to be kept."""
         ending = [sink.end(remove=not sink.file.keep) for sink in self._sinks.values()]
-        await asyncio.gather(*ending, *self._ending.values(), return_exceptions=True)
+        left = [task for path in tuple(self._ending) if (task := self._hurried(path)) is not None]
+        await asyncio.gather(*ending, *left, return_exceptions=True)
 
     def _of(self, identity: str) -> Iterator[Sink]:
         return (sink for sink in self._sinks.values() if sink.file.identity == identity)
 
     def _end(self, path: Path) -> None:
         # It would hold its token past the end, whatever `keep` says: that is about the end of the broker.
-        task = asyncio.create_task(self._sinks.pop(path).end(remove=True))
-        self._ending[path] = task
+        hurry: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        task = asyncio.create_task(self._leave(self._sinks.pop(path), hurry))
+        self._ending[path] = _Ending(task, hurry)
         task.add_done_callback(lambda _: self._ended(path, task))
 
+    async def _leave(self, sink: Sink, hurry: "asyncio.Future[None]") -> None:
+        """The removal may fail: it is tried again, until there is something else to do."""
+        while sink.there is not None and not hurry.done():
+            sink.drop()
+            await self._clock.wait(hurry, self._clock.now() + _LOOK)
+        await sink.end(remove=sink.there is not None)
+
+    def _hurried(self, path: Path) -> "asyncio.Task[None] | None":
+        """What ends at this path, within seconds from now on."""
+        ending = self._ending.get(path)
+        if ending is None:
+            return None
+        if not ending.hurry.done():
+            ending.hurry.set_result(None)
+        return ending.task
+
     def _ended(self, path: Path, task: "asyncio.Task[None]") -> None:
-        if self._ending.get(path) is task:
+        if path in self._ending and self._ending[path].task is task:
             del self._ending[path]
 
 

@@ -2,6 +2,7 @@
 
 from collections import deque
 
+from broker.core.model import Held
 from broker.core.secret import Secret
 
 _MASK = "***"
@@ -15,9 +16,10 @@ class Mask:
     def __init__(self) -> None:
         self._tokens: deque[Secret] = deque(maxlen=_REMEMBERED)
 
-    def remember(self, token: Secret) -> None:
-        """This one is in the file soon."""
-        self._tokens.append(token)
+    def remember(self, held: Held | None) -> None:
+        """This one is in the file soon, if it is one."""
+        if held is not None:
+            self._tokens.append(held.token.value)
 
     def __call__(self, text: str) -> str:
         """The text without them."""

@@ -11,7 +11,6 @@ import asyncio
 import threading
 from dataclasses import replace
 from functools import partial
-from typing import TypeVar
 
 import structlog
 
@@ -32,8 +31,6 @@ _log = structlog.get_logger()
 
 LOOK_EVERY = 10.0  # seconds until it is seen that somebody has removed or changed the file, or its template
 ENDING = 2.0  # seconds for a disk at the end
-
-T = TypeVar("T")
 
 
 class Sink:
@@ -80,8 +77,7 @@ class Sink:
         self._judge()
         if kept.held is not self._held:
             self._held = kept.held
-            if kept.held is not None:
-                self._mask.remember(kept.held.token.value)
+            self._mask.remember(kept.held)
             self._troubles.writing.anew()
         self._news.tell()
 
@@ -94,6 +90,13 @@ class Sink:
             self.there = outdated(self.there, self.file, file)
         self.file, self._unclean = file, True
         self._troubles.writing.anew()
+        self._news.tell()
+
+    def drop(self) -> None:
+        """It is to hold no token; to be said until `there` is None, for one may just be coming."""
+        self._held = None
+        if self.there is not None and self.there.digest is not None:
+            self.there = There(seen=self.there.seen, unknown="the settings name it no more")
         self._news.tell()
 
     def tick(self, now: float) -> None:
@@ -124,6 +127,8 @@ class Sink:
         while not self._ended:
             try:
                 await self._turn()
+            except Abandoned:
+                pass
             except Exception:  # noqa: BLE001
                 # A defect must not cost the file for good, nor any other file.
                 self._troubles.defect(self.file, self._clock.now())
@@ -177,8 +182,6 @@ class Sink:
             new = await self._flights.read(partial(work.made, file, wanted), self._waits)
             write = partial(work.write, file, wanted, known, is_wanted, new=new, clean=self._unclean)
             written = await self._flights.flown(write, watch)
-        except Abandoned:
-            return
         except (Left, SinkError, OSError) as error:
             self._troubles.writing.failed(self._clock.now(), unwritten(file, error))
             return
@@ -215,8 +218,6 @@ class Sink:
         self._look_at = self._clock.now() + LOOK_EVERY
         try:
             now_there = await self._flights.read(partial(work.looked, self.file, there), self._waits)
-        except Abandoned:
-            return
         except (Left, OSError) as error:
             self._troubles.looking.failed(self._clock.now(), unwritten(self.file, error))
             return

@@ -25,12 +25,13 @@ class There:
     right: bool = False  # it is as the settings want it, and nobody has changed it
     seen: Seen | None = None  # as it was left
     stamp: Stamp | None = None  # of the template that it was made from
+    unknown: str = "an earlier run has left it"  # why it must go where its token does not count
 
     @property
     def doom(self) -> str:
         """Why it must go, for the log."""
         if self.digest is None:
-            return "an earlier run has left it"
+            return self.unknown
         return "its token is dead" if self.gone_by == -math.inf else "its token has ended"
 
 

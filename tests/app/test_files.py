@@ -1,5 +1,6 @@
 """Token files of a whole broker: written, told of, taken over by a reload, and gone at the end."""
 
+import errno
 import json
 import os
 from collections.abc import Callable
@@ -12,6 +13,8 @@ from broker.app import running
 from broker.clock import BootClock
 from broker.fakeiam.server import FakeIam
 from broker.identity.sources import Sources
+from broker.sinks import attempts, disk
+from broker.sinks.token_file import TokenFile
 from tests.app.test_reload import House, house
 from tests.app.whole import get, until
 
@@ -99,6 +102,39 @@ async def test_a_reload_changes_moves_and_removes_them_and_those_of_identities_t
         one.tables["files"] = [{"path": str(tmp_path / "a")}]
         await one.reload()
         await until(lambda: (tmp_path / "a").exists() and not (tmp_path / "c").exists())
+
+
+async def test_a_file_that_is_named_no_more_is_removed_however_often_that_has_to_be_tried(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Its token would be found dead, or end, without anybody to take it out."""
+    monkeypatch.setattr(attempts, "_FIRST", 0.01)
+    async with house(tmp_path) as one:
+        one.identities["second"] = one.identity("second")
+        one.tables["files"] = [
+            {"path": str(tmp_path / "a")},
+            {"path": str(tmp_path / "b"), "identity": "second"},
+        ]
+        await one.reload()
+        await until(lambda: (tmp_path / "a").exists() and (tmp_path / "b").exists())
+        tries: list[Path] = []
+
+        def stuck(file: TokenFile, known: object) -> bool:
+            del known
+            tries.append(file.path)
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+        with monkeypatch.context() as patched:
+            patched.setattr(disk, "remove", stuck)
+            one.tables["files"] = []
+            del one.identities["second"]
+            await one.reload()
+            await until(lambda: all(tries.count(tmp_path / name) > 2 for name in "ab"))
+            one.tables["files"] = [{"path": str(tmp_path / "a"), "format": "header"}]
+            await one.reload()
+            await holds(tmp_path / "a", f"X-Auth-Token: {await token(one)}\n")
+        await until(lambda: not (tmp_path / "b").exists())
+        await holds(tmp_path / "a", f"X-Auth-Token: {await token(one)}\n")
 
 
 async def test_a_broken_reload_leaves_the_files(tmp_path: Path):
