@@ -6,6 +6,7 @@
   are, and left alone: a link, a device, a file that every user of the host may read.
 """
 
+import errno
 import os
 import re
 import secrets
@@ -63,6 +64,8 @@ def put(file: TokenFile, content: bytes, known: Seen | None, wanted: Callable[[]
         temporary = f".{name}.{secrets.token_hex(8)}{_ENDING}"
         try:
             with _descriptor(temporary, _NEW, within) as descriptor:
+                if os.fstat(within).st_uid not in {0, os.geteuid(), file.uid}:
+                    _drop_list(descriptor)
                 _fill(file, descriptor, content)
                 seen = Seen.of(os.fstat(descriptor))
             _still(wanted)
@@ -150,6 +153,15 @@ def _fill(file: TokenFile, descriptor: int, content: bytes) -> None:
     while left:
         left = left[os.write(descriptor, left) :]
     os.fsync(descriptor)
+
+
+def _drop_list(descriptor: int) -> None:
+    """Who owns the folder can have each file in it begin with a list of readers (POSIX ACL): a mode of a group turns it on."""
+    try:
+        os.removexattr(descriptor, "system.posix_acl_access")
+    except OSError as error:
+        if error.errno not in {errno.ENODATA, errno.EOPNOTSUPP}:
+            raise
 
 
 def _sync(folder: int) -> None:

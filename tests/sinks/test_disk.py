@@ -3,6 +3,7 @@
 import errno
 import os
 import stat
+import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -264,6 +265,29 @@ def test_where_the_folder_does_not_let_it_go_it_is_emptied(public: Path):
     assert (public / "t").read_bytes() == b"token", "the last good one is kept"
     assert isinstance(as_user(STRANGER, lambda: disk.remove(token_file(public / "t"), None)), Emptied)
     assert (public / "t").read_bytes() == b""
+
+
+def readers_by_default(folder: Path, uid: int) -> None:
+    """Have each new file in the folder be this user's to read, by a list as in acl(5)."""
+    entries = [(0x01, 7, -1), (0x02, 4, uid), (0x04, 0, -1), (0x10, 4, -1), (0x20, 0, -1)]
+    packed = b"".join(struct.pack("<HHi", *entry) for entry in entries)
+    try:
+        os.setxattr(folder, "system.posix_acl_default", struct.pack("<I", 2) + packed)
+    except OSError:
+        pytest.skip("this file system has no lists of readers")
+
+
+@AS_ROOT
+def test_the_owner_of_the_folder_cannot_choose_its_readers(public: Path):
+    """The attack: a list of readers that each new file in the folder begins with. Root's own is meant so."""
+    (public / "f").mkdir(0o755)
+    readers_by_default(public / "f", STRANGER)
+    put(public / "f/t", mode=0o640, gid=STRANGER + 1)
+    assert as_user(STRANGER, (public / "f/t").read_bytes) == b"token"
+    os.chown(public / "f", STRANGER, STRANGER)
+    put(public / "f/t", mode=0o640, gid=STRANGER + 1)
+    assert isinstance(as_user(STRANGER, (public / "f/t").read_bytes), PermissionError)
+    assert mode(public / "f/t") == 0o640
 
 
 @AS_ROOT
