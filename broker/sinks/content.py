@@ -16,7 +16,8 @@ def content(file: TokenFile, token: Token) -> bytes:
         made = FORMS[file.form](file, token)
     else:
         value = token.value.reveal()
-        made = template.filled(file, {"token": value, **facts(file, token), **_around(file, token)}, value)
+        values = {"token": value, **facts(file, token), **_around(file, token)}
+        made = template.filled(file, values, value, LARGEST)
     content = made.encode(errors="surrogatepass")
     if not content:
         raise SinkError(

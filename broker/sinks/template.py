@@ -17,7 +17,7 @@ from broker.core.redaction import redacted
 from broker.sinks.token_file import SinkError, TokenFile
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 LARGEST = 64 * 1024  # bytes of a template
@@ -35,8 +35,11 @@ def stamp(path: Path) -> Stamp | None:
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
-def filled(file: TokenFile, values: Mapping[str, object], token: str) -> str:
-    """The template with these values; blocks on the disk. Raises SinkError. `token` is kept out of its sentence."""
+def filled(file: TokenFile, values: Mapping[str, object], token: str, most: int) -> str:
+    """The template with these values; blocks on the disk. Raises SinkError. `token` is kept out of its sentence.
+
+    Where that is more than so many characters, the rest is not made: loops in loops would take all memory.
+    """
     from jinja2 import StrictUndefined, TemplateSyntaxError, UndefinedError  # noqa: PLC0415
     from jinja2.sandbox import ImmutableSandboxedEnvironment  # noqa: PLC0415
 
@@ -48,7 +51,7 @@ def filled(file: TokenFile, values: Mapping[str, object], token: str) -> str:
     environment.filters["shell"] = lambda value: shlex.quote(str(value))
     source = _read(file)
     try:
-        return environment.from_string(source).render(values)
+        return _up_to(most, environment.from_string(source).generate(values))
     except TemplateSyntaxError as error:
         why = f"line {error.lineno}: {error.message}"
     except UndefinedError as error:
@@ -59,6 +62,16 @@ def filled(file: TokenFile, values: Mapping[str, object], token: str) -> str:
     raise SinkError(
         f"the template {file.template} of {file.path} cannot be filled in ({why}); correct that line"
     )
+
+
+def _up_to(most: int, parts: Iterator[str]) -> str:
+    made, length = [], 0
+    for part in parts:
+        made.append(part)
+        length += len(part)
+        if length > most:
+            break
+    return "".join(made)
 
 
 def _read(file: TokenFile) -> str:

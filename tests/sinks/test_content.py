@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
@@ -176,6 +177,19 @@ def test_a_template_that_is_none_is_told_with_its_remedy(tmp_path: Path, write, 
     with pytest.raises(SinkError, match="; ") as caught:
         content(token_file(PATH, template=tmp_path / "template"), held())
     assert why in str(caught.value)
+
+
+def test_of_a_template_that_comes_to_far_too_much_the_rest_is_not_made(tmp_path: Path):
+    """Loops in loops would take all memory before anybody saw how much it is."""
+    source = "{% for a in range(300) %}{% for b in range(1000) %}{{ token }}{% endfor %}{% endfor %}"
+    filled(tmp_path, "once, for what is loaded with it")
+    tracemalloc.start()
+    try:
+        with pytest.raises(SinkError, match="larger than 1024 KiB"):
+            filled(tmp_path, source, "x" * 100)
+        assert tracemalloc.get_traced_memory()[1] < 8 * 1024 * 1024
+    finally:
+        tracemalloc.stop()
 
 
 def test_no_access_key_can_be_in_any_of_them():
