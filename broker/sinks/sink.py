@@ -4,7 +4,7 @@
 - Where a new one cannot be written the earlier one stays for as long as it is good, and it is tried again.
 - What lies there at start is not believed: it is removed or replaced, unless it is what would be written now.
 - One piece of work at a time, in a thread, and what is wanted by then counts. One that takes too long is told of and
-  waited for, for it cannot be stopped; it puts nothing in place that is not wanted any more.
+  waited for, for it cannot be stopped, unless it only reads and a token must go; it puts nothing in place that is not wanted any more.
 """
 
 import asyncio
