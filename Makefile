@@ -20,7 +20,7 @@ test: .venv/dev.stamp keystone ## every test that this machine can run, a real K
 	@rm -f .cache/coverage*
 	@echo "Tests that measure, which need the machine to themselves:"
 	@$(BIN)/coverage run -m pytest -q -m "alone and not browser and not tools and not files"
-	@$(BIN)/coverage run -m pytest -n 2 --dist worksteal -m "not browser and not tools and not files and not alone" $(ARGS)
+	@$(BIN)/coverage run -m pytest -n 3 --dist worksteal -m "not browser and not tools and not files and not alone" $(ARGS)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 	@echo "Not among these: the attacks of a real browser, and the real clients, long runs of token files; make e2e-browser, e2e-tools and e2e-files run them."
@@ -40,10 +40,10 @@ e2e-browser: .venv/dev.stamp ## a real headless Chromium attacks a real broker, 
 
 e2e-tools: .venv/dev.stamp keystone ## the OpenStack and AWS command lines and libraries, Go, and every recipe of docs/, against a real broker
 	@$(PYTHON) tests/venvs.py tools
-	@$(BIN)/pytest -v -m tools tests/tools $(ARGS)
+	@$(BIN)/pytest -v -n 2 --dist loadfile -m tools tests/tools $(ARGS)
 
 e2e-files: .venv/dev.stamp ## token files through 1,000 refreshes, 200 kills, and disks that are full, read-only or hang: five minutes
-	@KAKAOCLOUD_BROKER_LONG=1 $(BIN)/pytest -v tests/e2e/test_token_files.py tests/e2e/test_token_files_trouble.py $(ARGS)
+	@KAKAOCLOUD_BROKER_LONG=1 $(BIN)/pytest -v -n 2 --dist load tests/e2e/test_token_files.py tests/e2e/test_token_files_trouble.py $(ARGS)
 
 fuzz: .venv/dev.stamp ## ten minutes of hostile bytes and of requests made from the API's description; MINUTES=10
 	@KAKAOCLOUD_BROKER_FUZZ_MINUTES=$(MINUTES) nice $(BIN)/pytest -q -s tests/fuzz $(ARGS)
