@@ -66,11 +66,8 @@ def become(
                 raise
             # A script without a first line that names its interpreter, as execvp(3) has it.
             call(_SHELL, [_SHELL, os.fsdecode(error.filename), *command[1:]], made)
-    except (
-        FileNotFoundError,
-        NotADirectoryError,
-        ValueError,
-    ):  # an empty name is a ValueError: a variable that is not set
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        # An empty name, as of a variable that is not set, is a ValueError.
         raise _unstarted(
             f"there is no command {command[0]!r}; look at its name and at PATH", NOT_FOUND
         ) from None

@@ -67,12 +67,8 @@ def _root(body: bytes) -> "Element":
 
     try:
         root: Element | None = ElementTree.fromstring(body, forbid_dtd=True)
-    except (
-        ElementTree.ParseError,
-        ValueError,
-        LookupError,
-        RecursionError,
-    ):  # what is forbidden is a ValueError
+    except (ElementTree.ParseError, ValueError, LookupError, RecursionError):
+        # What is forbidden is a ValueError.
         root = None
     if root is None or _name(root) != _ROOT:
         odd(f"its body is no {_ROOT}")

@@ -30,9 +30,8 @@ async def settle(
         begins = _begins_at(keeper, now)
         if now >= min(until, keeper.closing_at) or begins >= until:
             return
-        if (
-            keeper.lease.watch.due_at > now and keeper.lease.watch.left_at < since
-        ):  # nobody has asked for it yet
+        over = keeper.lease.watch
+        if over.due_at > now and over.left_at < since:  # nobody has asked for it yet
             if not _leaves(keeper, now, spare) or not may(Reaction.VALIDATE):
                 return
             keeper.doubted(digest)

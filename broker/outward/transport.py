@@ -106,9 +106,8 @@ class Transport:
         """Send one request and read the answer by `until`, a time of the event loop. Raises IamError."""
         if self._session is None:
             raise RuntimeError(f"the connection to {self._endpoint.peer.name} is not open")
-        if (
-            self._session.closed
-        ):  # somebody had waited for a turn; the library would raise what looks like a defect
+        if self._session.closed:
+            # Somebody had waited for a turn; the library would raise what looks like a defect.
             raise IamError(Fault.UNAVAILABLE, f"{self._endpoint.peer.name} is not asked any more; ask again")
         proxy = proxy_for(self._endpoint.peer, url)
         try:

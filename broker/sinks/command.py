@@ -119,9 +119,8 @@ def _end(child: "subprocess.Popen[bytes]") -> None:
     while time.monotonic() < until and os.waitid(os.P_PID, child.pid, _ENDED) is None:
         time.sleep(_LOOK)
     _send(child, signal.SIGKILL)
-    with suppress(
-        subprocess.TimeoutExpired
-    ):  # in the middle of a dead disk; it is waited for with the next one
+    # In the middle of a dead disk it does not end; it is waited for with the next one.
+    with suppress(subprocess.TimeoutExpired):
         child.wait(_REAPED)
 
 
