@@ -24,7 +24,6 @@ from broker.clock import BootClock
 from broker.core import timing
 from broker.core.access import Owner
 from broker.core.degraded import Reason
-from broker.core.lease import Lease
 from broker.core.ports import Clock
 from broker.files import Files
 from broker.identity.sources import Sources
@@ -110,10 +109,16 @@ async def running(
         allowed = Allowed(clock, metrics, auditing.auditor)
         stack.callback(allowed.tell)
         files = Files(clock)
+        told = Told(
+            handed.manager,
+            lambda now: summary(keyring[0], now),
+            lambda: (keyring[0][name].lease for name in keyring[0]),
+            clock.now(),
+        )
         setting = replace(
             await _setting(settings, stores, clock),
             # What was allowed is forgotten before anybody hears of a change.
-            observers=(allowed.lease_changed, Journal().tell, files.lease_changed),
+            observers=(allowed.lease_changed, Journal().tell, files.lease_changed, told.lease_changed),
             ailments=partial(_ailments, auditing, files),
         )
         roster = await stack.enter_async_context(Roster(setting, stores, metrics))
@@ -124,9 +129,6 @@ async def running(
         stack.push_async_callback(files.aclose)
         # What another run has left in them is seen to before anything else.
         files.take_over(settings, roster.keyring)
-        told = Told(
-            handed.manager, partial(summary, roster.keyring), partial(_leases, roster.keyring), clock.now()
-        )
         reloading = Reloading(
             settings,
             load or (lambda: settings),
@@ -149,6 +151,7 @@ async def running(
         for doorway, listening in opened:
             site = serving(application(desk, doorway), listening, lane=settings.serving.lane)
             await stack.enter_async_context(site)
+        told.serves(clock.now())
         tick = Tick(desk, (auditing.tick, roster.client_secrets.tick, files.tick, told.tick))
         await stack.enter_async_context(ticking(tick))
         yield Broker(desk, tuple(doorway.label for doorway, _ in opened), reloading, told)
@@ -207,10 +210,6 @@ class _Blocking(ThreadPoolExecutor):
 def _ailments(auditing: Auditing, files: Files, identity: str) -> Mapping[Reason, str]:
     """What is wrong around an identity, with its sentence."""
     return {**files.ailments(identity), **auditing.ailments()}
-
-
-def _leases(keyring: Keyring) -> Iterator[Lease]:
-    return (keyring[name].lease for name in keyring)
 
 
 def _readings(keyring: Keyring, clock: Clock) -> Iterator[Reading]:

@@ -30,18 +30,34 @@ class Told:
         self._status = status
         self._leases = leases
         self._patient_until = now + PATIENCE
+        self._serving = False
         self._ready = False
         self._said = ""
         self._sign_at = now
 
+    def serves(self, now: float) -> None:
+        """The sockets are served from now on."""
+        self._serving = True
+        self._tell(now)
+
+    def lease_changed(self, before: Lease, after: Lease, now: float) -> None:
+        """The first attempt may have been decided; an observer of the leases."""
+        del before, after
+        if self._serving and not self._ready:
+            self._tell(now)
+
     def tick(self, now: float) -> None:
         """Once a second."""
         manager = self._manager
-        if not manager.listens:
-            return
         if manager.watchdog is not None and now >= self._sign_at:
             self._sign_at = now + manager.watchdog / _SIGNS
             manager.alive()
+        self._tell(now)
+
+    def _tell(self, now: float) -> None:
+        manager = self._manager
+        if not manager.listens:
+            return
         status = self._status(now)
         if not self._ready:
             if now < self._patient_until and not all(map(_decided, self._leases())):

@@ -26,6 +26,7 @@ class Broker:
         manager = Manager.of({"NOTIFY_SOCKET": ears.name})
         manager.watchdog = watchdog
         self.told = Told(manager, lambda _: self.line, lambda: self.leases, START)
+        self.told.serves(START)
 
     def gets(self, index: int) -> None:
         one = apply(self.leases[index], Started(START))
@@ -52,6 +53,22 @@ def test_ready_waits_for_the_first_attempt_of_each_whatever_comes_of_it(ears: Ea
     broker.line = "2 identities; degraded: iam_unavailable"
     broker.told.tick(START + 2)
     assert ears.heard() == [{"READY": "1", "STATUS": "2 identities; degraded: iam_unavailable"}]
+
+
+def test_ready_does_not_wait_for_the_tick_but_for_the_sockets(ears: Ears):
+    broker = Broker(ears)
+    broker.told = Told(Manager.of({"NOTIFY_SOCKET": ears.name}), lambda _: "", lambda: broker.leases, START)
+    broker.gets(0)
+    broker.gets(1)
+    broker.told.lease_changed(broker.leases[0], broker.leases[0], START)
+    assert ears.heard() == []
+    broker.told.serves(START)
+    assert [message["READY"] for message in ears.heard()] == ["1"]
+    late = Broker(ears)
+    late.gets(0)
+    late.gets(1)
+    late.told.lease_changed(late.leases[1], late.leases[1], START)
+    assert [message["READY"] for message in ears.heard()] == ["1"]
 
 
 def test_an_attempt_that_hangs_is_not_waited_for_for_long(ears: Ears):
