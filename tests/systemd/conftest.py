@@ -49,7 +49,9 @@ def newer(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     control.write_text(text.replace("Version: 0.1.0-1", "Version: 0.1.0-2"), encoding="utf-8")
     made = folder / "newer.deb"
     subprocess.run(
-        ["dpkg-deb", "--root-owner-group", "--build", "-Zgzip", folder / "root", made], check=True, stdout=subprocess.DEVNULL
+        ["dpkg-deb", "--root-owner-group", "--build", "-Zgzip", folder / "root", made],
+        check=True,
+        stdout=subprocess.DEVNULL,
     )
     shutil.rmtree(folder / "root")
     return made

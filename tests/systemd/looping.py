@@ -6,15 +6,35 @@ A request that breaks after its connection was made is asked once more, at once,
 import json
 import signal
 import socket
+import sys
 import threading
 import time
+from dataclasses import asdict, dataclass, field
 
 SOCKET = "/run/kakaocloud-broker/broker.sock"
-WAYS = {"unix": (socket.AF_UNIX, SOCKET), "v4": (socket.AF_INET, ("127.0.0.1", 9780)), "v6": (socket.AF_INET6, ("::1", 9780))}
+WAYS: dict[str, tuple[int, str | tuple[str, int]]] = {
+    "unix": (socket.AF_UNIX, SOCKET),
+    "v4": (socket.AF_INET, ("127.0.0.1", 9780)),
+    "v6": (socket.AF_INET6, ("::1", 9780)),
+}
 ASKED = b"GET /v1/token HTTP/1.1\r\nHost: localhost\r\nMetadata: true\r\n\r\n"
 PATIENCE = 40.0  # seconds
 stop = threading.Event()
-told = {name: {"answered": 0, "refused": 0, "broken": 0, "lost": 0, "other": [], "slowest": 0.0} for name in WAYS}
+
+
+@dataclass(slots=True)
+class Told:
+    """What came of one way's requests."""
+
+    answered: int = 0
+    refused: int = 0
+    broken: int = 0  # after the connection was made
+    lost: int = 0  # at the second attempt too
+    other: list[int] = field(default_factory=list)  # statuses but 200
+    slowest: float = 0.0  # seconds
+
+
+told = {name: Told() for name in WAYS}
 
 
 def connected(way):
@@ -25,7 +45,7 @@ def connected(way):
     try:
         connection.connect(address)
     except (ConnectionRefusedError, FileNotFoundError):
-        told[way]["refused"] += 1
+        told[way].refused += 1
         connection.close()
         return None
     return connection
@@ -38,7 +58,9 @@ def answered(connection):
     while b"\r\n\r\n" not in got:
         got += _more(connection)
     head, _, body = got.partition(b"\r\n\r\n")
-    length = next(int(line[15:]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:"))
+    length = next(
+        int(line[15:]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")
+    )
     while len(body) < length:
         body += _more(connection)
     return int(head.split()[1])
@@ -59,15 +81,15 @@ def once(way, kept):
         try:
             status = answered(connection)
         except OSError:
-            told[way]["broken"] += 1
+            told[way].broken += 1
             connection.close()
             continue
         if status == 200:
-            told[way]["answered"] += 1
+            told[way].answered += 1
         else:
-            told[way]["other"].append(status)
+            told[way].other.append(status)
         return connection
-    told[way]["lost"] += 1
+    told[way].lost += 1
     return None
 
 
@@ -77,7 +99,7 @@ def loop(way, keeps):
     while not stop.is_set():
         begun = time.monotonic()
         connection = once(way, kept)
-        told[way]["slowest"] = max(told[way]["slowest"], time.monotonic() - begun)
+        told[way].slowest = max(told[way].slowest, time.monotonic() - begun)
         if connection is not None and not keeps:
             connection.close()
         kept = connection if keeps else None
@@ -88,8 +110,9 @@ signal.signal(signal.SIGTERM, lambda *_: stop.set())
 threads = [threading.Thread(target=loop, args=(way, keeps)) for way in WAYS for keeps in (False, True)]
 for thread in threads:
     thread.start()
-print("looping", flush=True)
+sys.stdout.write("looping\n")
+sys.stdout.flush()
 stop.wait()
 for thread in threads:
     thread.join()
-print(json.dumps(told))
+sys.stdout.write(json.dumps({way: asdict(its) for way, its in told.items()}) + "\n")

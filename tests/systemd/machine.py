@@ -51,7 +51,20 @@ class Machine:
 
     def start(self, command: str) -> "subprocess.Popen[str]":
         """A shell's command, running."""
-        entered = ["nsenter", "-t", str(self.leader), *"-m -u -i -n -p -C".split(), "env", "-i", "PATH=/usr/sbin:/usr/bin"]
+        entered = [
+            "nsenter",
+            "-t",
+            str(self.leader),
+            "-m",
+            "-u",
+            "-i",
+            "-n",
+            "-p",
+            "-C",
+            "env",
+            "-i",
+            "PATH=/usr/sbin:/usr/bin",
+        ]
         return subprocess.Popen(
             [*entered, "HOME=/root", "LC_ALL=C.UTF-8", "sh", "-c", command],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
@@ -115,11 +128,15 @@ def _leader(nspawn: "subprocess.Popen[bytes]", console: Path) -> int:
         for pid in _below(nspawn.pid):
             try:
                 inside = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
-                program = os.readlink(f"/proc/{pid}/exe")
+                program = Path(f"/proc/{pid}/exe").readlink().name
             except OSError:
                 continue
             ids = next(line for line in inside.splitlines() if line.startswith("NSpid:")).split()
-            if ids[-1] == "1" and program.endswith("/systemd") and Path(f"/proc/{pid}/root/run/dbus/system_bus_socket").exists():
+            if (
+                ids[-1] == "1"
+                and program == "systemd"
+                and Path(f"/proc/{pid}/root/run/dbus/system_bus_socket").exists()
+            ):
                 return pid
         time.sleep(0.05)
     raise AssertionError(f"no machine has booted:\n{console.read_text(errors='replace')}")

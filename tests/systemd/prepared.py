@@ -26,8 +26,10 @@ url = "http://127.0.0.1:9770/s3/{region}"
 
 def install(machine: Machine, package: Path) -> str:
     """What the package's installation says."""
-    machine.copy(package, "/tmp/package.deb")
-    return machine.run("DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends /tmp/package.deb 2>&1")
+    machine.copy(package, "/root/package.deb")
+    return machine.run(
+        "DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends /root/package.deb 2>&1"
+    )
 
 
 def prepare(machine: Machine, settings: str = SETTINGS) -> None:
@@ -43,7 +45,9 @@ def prepare(machine: Machine, settings: str = SETTINGS) -> None:
         f"install -d -m 0700 /etc/credstore.encrypted && systemd-creds encrypt --name=default.toml /root/key {encrypted} && rm /root/key"
     )
     folder = "/etc/systemd/system/kakaocloud-broker.service.d"
-    machine.run(f"install -D -m 0644 /opt/kakaocloud-broker/share/doc/credentials.conf {folder}/credentials.conf")
+    machine.run(
+        f"install -D -m 0644 /opt/kakaocloud-broker/share/doc/credentials.conf {folder}/credentials.conf"
+    )
     machine.write("/etc/kakaocloud-broker/broker.toml", settings)
     machine.run("systemctl daemon-reload")
 

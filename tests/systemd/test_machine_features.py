@@ -54,12 +54,16 @@ def everything(machine: Machine) -> Iterator[Machine]:
 def test_token_files_have_their_group_and_mode(everything: Machine):
     everything.until("test -s /run/app/token")
     assert everything.run("stat -c '%U %G %a' /run/app/token") == "kakaocloud-broker app 640"
-    assert everything.run("setpriv --reuid app --regid app --clear-groups cat /run/app/token").startswith("gAAAA")
+    assert everything.run("setpriv --reuid app --regid app --clear-groups cat /run/app/token").startswith(
+        "gAAAA"
+    )
     assert everything.run("cat /run/app/templated").startswith("token=gAAAA")
 
 
 def test_commands_run_and_use_the_network(everything: Machine):
-    text = everything.until("test -s /run/app/hooked && grep livez -q /dev/null; grep -q . /run/app/hooked && cat /run/app/hooked")
+    text = everything.until(
+        "test -s /run/app/hooked && grep livez -q /dev/null; grep -q . /run/app/hooked && cat /run/app/hooked"
+    )
     assert int(text.split()[0]) > 100
 
 
@@ -85,7 +89,9 @@ def test_the_facade_and_s3_and_metrics(everything: Machine):
 def test_a_grant_to_a_unit_holds(everything: Machine):
     """Which needs the /proc of other users, and a user namespace that is the machine's."""
     if "name=systemd:/\n" in everything.run("cat /proc/1/cgroup"):
-        pytest.skip("this host has a systemd hierarchy of cgroup v1, of which a machine cannot rid itself: no unit can be told here")
+        pytest.skip(
+            "this host has a systemd hierarchy of cgroup v1, of which a machine cannot rid itself: no unit can be told here"
+        )
     everything.run("useradd --system other")
     run = "systemd-run --quiet --wait --pipe -p User=other -p Group=other --unit={} /usr/bin/broker token"
     everything.run(run.format("granted"))
@@ -107,7 +113,9 @@ def test_every_system_call_is_in_the_filter(everything: Machine):
     test_the_facade_and_s3_and_metrics(everything)
     everything.run(f"systemctl kill -s HUP --kill-whom=all {UNIT}; sleep 1; systemctl stop {UNIT}")
     called = set(re.findall(r"^\d+ +(\w+)\(", everything.run(f"cat {_TRACE}"), re.MULTILINE))
-    everything.run("rm /etc/systemd/system/kakaocloud-broker.service.d/zz-traced.conf && systemctl daemon-reload")
+    everything.run(
+        "rm /etc/systemd/system/kakaocloud-broker.service.d/zz-traced.conf && systemctl daemon-reload"
+    )
     everything.run(f"systemctl start {UNIT}")
     print(sorted(called))  # noqa: T201  (seen with -rP)
     assert {"openat", "listen", "execve", "connect", "sendto"} <= called
@@ -117,4 +125,9 @@ def test_every_system_call_is_in_the_filter(everything: Machine):
 def test_a_filter_of_addresses_lets_loopback_in_and_nothing_out(everything: Machine):
     drop_in(everything, "ip-filter", everything.run("cat /opt/kakaocloud-broker/share/doc/ip-filter.conf"))
     everything.run(f"systemctl restart {UNIT} && broker token >/dev/null && systemctl is-active {SOCKET}")
-    assert everything.run("curl -gs -o /dev/null -w '%{http_code}' -H 'Metadata: true' http://[::1]:9780/v1/token") == "200"
+    assert (
+        everything.run(
+            "curl -gs -o /dev/null -w '%{http_code}' -H 'Metadata: true' http://[::1]:9780/v1/token"
+        )
+        == "200"
+    )
