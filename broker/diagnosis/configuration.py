@@ -64,7 +64,7 @@ def configuration(config: Path | None, environ: Mapping[str, str]) -> Configurat
         found = [warning(one.where, one.what, one.remedy) for one in doubts(settings, file, environ)]
     except ConfigError as error:
         return Configuration(settings, [_found(one) for one in error.problems])
-    good = ok(_ABOUT, f"{where}: good, with {len(settings.identities)} identities and their keys")
+    good = ok(_ABOUT, f"{where}: good, keys of {', '.join(sorted(settings.identities))} included")
     return Configuration(settings, [good, *found])
 
 
