@@ -90,6 +90,9 @@ def test_reloads(served: Machine):
 
 
 def test_a_reload_has_new_settings_in_force_when_it_returns(served: Machine):
+    """With notify-reload; before systemd 253 a moment later."""
+    if served.show(UNIT, "Type") != "notify-reload":
+        pytest.skip("this systemd has no notify-reload")
     file = "/etc/kakaocloud-broker/broker.toml"
     served.run(
         f'cp {file} /root/before.toml && sed -i \'s/"app"/"app", 65000/\' {file} && systemctl reload {UNIT}'
