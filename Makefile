@@ -9,7 +9,9 @@ BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check e2e-browser e2e-tools e2e-files fuzz format sim bench keystone lock clean
+PREFIX ?= /opt/kakaocloud-broker
+DESTDIR ?=
+.PHONY: help demo test check install deb e2e-browser e2e-tools e2e-files e2e-systemd fuzz format sim bench keystone lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -20,11 +22,11 @@ demo: .venv/runtime.stamp ## an emulated IAM and a broker, a token over the sock
 test: .venv/dev.stamp keystone ## every test that this machine can run, a real Keystone included
 	@rm -f .cache/coverage*
 	@echo "Tests that measure, which need the machine to themselves:"
-	@$(BIN)/coverage run -m pytest -q -m "alone and not browser and not tools and not files"
-	@$(BIN)/coverage run -m pytest -n 3 --dist worksteal -m "not browser and not tools and not files and not alone" $(ARGS)
+	@$(BIN)/coverage run -m pytest -q -m "alone and not browser and not tools and not files and not systemd"
+	@$(BIN)/coverage run -m pytest -n 3 --dist worksteal -m "not browser and not tools and not files and not systemd and not alone" $(ARGS)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
-	@echo "Not among these: the attacks of a real browser, and the real clients, long runs of token files; make e2e-browser, e2e-tools and e2e-files run them."
+	@echo "Not among these: the attacks of a real browser, and the real clients, long runs of token files, a machine with systemd; make e2e-browser, e2e-tools, e2e-files and e2e-systemd run them."
 
 # Whole brokers, processes, hostile bytes, simulated weeks, real deadlines, and the edge without its lane: `make test` has them.
 LONG := $(addprefix --ignore=tests/,app bench cli contracts fuzz sim test_whole_run.py client/test_adapters.py \
@@ -34,7 +36,7 @@ check: .venv/dev.stamp ## format, lint, types, architecture, and the tests that 
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
-	@$(BIN)/pytest -q -n auto -m "not keystone and not e2e and not browser and not tools and not files and not no_lane" $(LONG) $(ARGS)
+	@$(BIN)/pytest -q -n auto -m "not keystone and not e2e and not browser and not tools and not files and not systemd and not no_lane" $(LONG) $(ARGS)
 
 e2e-browser: .venv/dev.stamp ## a real headless Chromium attacks a real broker, where there is one: half a minute
 	@$(BIN)/pytest -v --maxfail=5 -m browser tests/browser $(ARGS)
@@ -45,6 +47,16 @@ e2e-tools: .venv/dev.stamp keystone ## the OpenStack and AWS command lines and l
 
 e2e-files: .venv/dev.stamp ## token files through 1,000 refreshes, 200 kills, and disks that are full, read-only or hang: four minutes; WHOLE=0: a tenth
 	@KAKAOCLOUD_BROKER_LONG=$(WHOLE) $(BIN)/pytest -v -n 2 --dist load tests/e2e/test_token_files.py tests/e2e/test_token_files_trouble.py $(ARGS)
+
+e2e-systemd: .venv/dev.stamp ## the Debian package on a real systemd that boots for it: crashes, upgrades, reloads, hardening; as root
+	@$(BIN)/pytest -v -m systemd tests/systemd $(ARGS)
+
+install: .venv/runtime.stamp ## the broker into PREFIX, its units and /etc/kakaocloud-broker, all below DESTDIR; as root
+	@DESTDIR="$(DESTDIR)" PIP=$(BIN)/pip PYTHON="$$($(PYTHON) -c 'import os, sys; print(os.path.realpath(sys.executable))')" \
+		sh packaging/install.sh "$(PREFIX)" /usr/local/lib /usr/local/bin
+
+deb: .venv/runtime.stamp ## a Debian package in .cache/deb, for /usr/bin/python3's version; PYTHON_VERSION=3.13: another
+	@PIP=$(BIN)/pip sh packaging/deb.sh
 
 fuzz: .venv/dev.stamp ## ten minutes of hostile bytes and of requests made from the API's description; MINUTES=10
 	@KAKAOCLOUD_BROKER_FUZZ_MINUTES=$(MINUTES) nice $(BIN)/pytest -q -s tests/fuzz $(ARGS)

@@ -19,19 +19,18 @@ import structlog
 from broker import __version__
 from broker.auditing import Auditing, open_audit
 from broker.callers.container import in_container
-from broker.client_secrets import ClientSecrets, client_secrets_of
+from broker.client_secrets import client_secrets_of
 from broker.clock import BootClock
 from broker.core import timing
 from broker.core.access import Owner
 from broker.core.degraded import Reason
 from broker.core.ports import Clock
 from broker.files import Files
-from broker.garbage import Sweeping
 from broker.identity.sources import Sources
 from broker.keeper import tending
 from broker.keeper.keyring import Keyring
 from broker.keeper.setting import Allowance, Setting, Validation
-from broker.keeper.ticker import EVERY, ticking
+from broker.keeper.ticker import ticking
 from broker.observability.journal import Journal
 from broker.observability.metrics import Metrics, Reading
 from broker.observability.refusals import Refusals
@@ -47,6 +46,10 @@ from broker.serving.drain import Drain
 from broker.serving.site import serving
 from broker.settings import Settings
 from broker.stores import Stores, open_stores
+from broker.summary import summary
+from broker.systemd.handed import NOTHING, Handed
+from broker.systemd.told import Told
+from broker.tick import Tick
 
 _log = structlog.get_logger()
 
@@ -54,9 +57,8 @@ _log = structlog.get_logger()
 _THREADS = 64
 # The part of the drain for which callers may go on waiting; in the rest they are answered.
 _WAITERS_SHARE = 0.9
-# A tick that comes so late means that the process, or its machine, has been stopped.
-_LATE = 10.0  # seconds
-_SLEPT = 1.0
+# Seconds for what is closed after it: connections, files, the cache.
+_AFTER_THE_DRAIN = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +68,12 @@ class Broker:
     desk: Desk
     addresses: tuple[str, ...]  # where it listens, as it turned out
     reloading: Reloading
+    told: Told
 
     async def finish(self, seconds: float) -> bool:
         """Turn readiness off and wait for what is in flight; False when that took longer than so many seconds."""
         self.desk.drain.begun = True
+        self.told.stopping(seconds + _AFTER_THE_DRAIN)
         # Long polls see the end and answer; who waits for a token hears why there is none, while it can be told.
         self.desk.keyring.end(self.desk.clock.now() + seconds * _WAITERS_SHARE)
         return await self.desk.drain.finish(seconds)
@@ -77,11 +81,16 @@ class Broker:
 
 @asynccontextmanager
 async def running(
-    settings: Settings, sources: Sources, clock: Clock, load: Callable[[], Settings] | None = None
+    settings: Settings,
+    sources: Sources,
+    clock: Clock,
+    load: Callable[[], Settings] | None = None,
+    handed: Handed = NOTHING,
 ) -> AsyncIterator[Broker]:
     """A broker that serves for as long as the context lasts. Raises ConfigError before anything is served.
 
-    `load` reads the settings anew for a reload; without it they stay what they are.
+    `load` reads the settings anew for a reload; without it they stay what they are. `handed` is what a service manager has
+    given it.
     """
     secrets, unread = client_secrets_of(settings, settings.identities)
     found, doubts = places_of(settings, sources, settings.identities, unread)
@@ -93,17 +102,23 @@ async def running(
     async with AsyncExitStack() as stack:
         auditing = stack.enter_context(open_audit(settings.log.audit, clock))
         # Sockets early: who asks before all is up waits in the kernel's queue instead of being refused.
-        opened = [stack.enter_context(opening) for opening in openings(settings, clock.now)]
+        opened = [stack.enter_context(opening) for opening in openings(settings, clock.now, handed.sockets)]
         stores = stack.enter_context(open_stores(settings, clock))
         keyring: list[Keyring] = []
         metrics = Metrics(__version__, lambda: _readings(keyring[0], clock), auditing.lost)
         allowed = Allowed(clock, metrics, auditing.auditor)
         stack.callback(allowed.tell)
         files = Files(clock)
+        told = Told(
+            handed.manager,
+            lambda now: summary(keyring[0], now),
+            lambda: (keyring[0][name].lease for name in keyring[0]),
+            clock.now(),
+        )
         setting = replace(
             await _setting(settings, stores, clock),
             # What was allowed is forgotten before anybody hears of a change.
-            observers=(allowed.lease_changed, Journal().tell, files.lease_changed),
+            observers=(allowed.lease_changed, Journal().tell, files.lease_changed, told.lease_changed),
             ailments=partial(_ailments, auditing, files),
         )
         roster = await stack.enter_async_context(Roster(setting, stores, metrics))
@@ -115,7 +130,15 @@ async def running(
         # What another run has left in them is seen to before anything else.
         files.take_over(settings, roster.keyring)
         reloading = Reloading(
-            settings, load or (lambda: settings), sources, roster, policy, owner, allowed.rules_changed, files
+            settings,
+            load or (lambda: settings),
+            sources,
+            roster,
+            policy,
+            owner,
+            allowed.rules_changed,
+            files,
+            told,
         )
         stack.push_async_callback(reloading.aclose)
         desk = Desk(
@@ -128,21 +151,25 @@ async def running(
         for doorway, listening in opened:
             site = serving(application(desk, doorway), listening, lane=settings.serving.lane)
             await stack.enter_async_context(site)
-        await stack.enter_async_context(ticking(_Tick(desk, auditing, roster.client_secrets, files)))
-        yield Broker(desk, tuple(doorway.label for doorway, _ in opened), reloading)
+        told.serves(clock.now())
+        tick = Tick(desk, (auditing.tick, roster.client_secrets.tick, files.tick, told.tick))
+        await stack.enter_async_context(ticking(tick))
+        yield Broker(desk, tuple(doorway.label for doorway, _ in opened), reloading, told)
 
 
-async def run(settings: Settings, sources: Sources, load: Callable[[], Settings]) -> None:
+async def run(
+    settings: Settings, sources: Sources, load: Callable[[], Settings], handed: Handed = NOTHING
+) -> None:
     """The daemon: serve until SIGTERM or SIGINT, then finish what is in flight. Raises ConfigError.
 
-    SIGHUP has `load` read the settings anew.
+    SIGHUP has `load` read the settings anew. `handed` is what a service manager has given it.
     """
     loop = asyncio.get_running_loop()
     loop.set_default_executor(_Blocking(_THREADS, thread_name_prefix="blocking"))
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with running(settings, sources, BootClock(), load) as broker:
+    async with running(settings, sources, BootClock(), load, handed) as broker:
         loop.add_signal_handler(signal.SIGHUP, broker.reloading.ask)
         _log.info(
             "serving",
@@ -178,35 +205,6 @@ class _Blocking(ThreadPoolExecutor):
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002
         del wait, cancel_futures
         super().shutdown(wait=False, cancel_futures=True)
-
-
-class _Tick:
-    """What happens each second; how late it comes says how busy the loop is, or that it has slept."""
-
-    def __init__(self, desk: Desk, auditing: Auditing, client_secrets: ClientSecrets, files: Files) -> None:
-        self._desk = desk
-        self._files = files
-        self._auditing = auditing
-        self._client_secrets = client_secrets
-        self._due = desk.clock.now() + EVERY
-        self._suspended = desk.clock.suspended()
-        self._sweeping = Sweeping(desk.clock.now())
-
-    def __call__(self) -> None:
-        clock, keyring = self._desk.clock, self._desk.keyring
-        now, suspended = clock.now(), clock.suspended()
-        slept, self._suspended = suspended - self._suspended, suspended
-        late, self._due = now - self._due, now + EVERY
-        self._desk.meter.lag(max(0.0, late - slept))
-        if slept > _SLEPT or late > _LATE:
-            _log.info("woke", after_seconds=round(max(slept, late)))
-            keyring.woke()
-        keyring.tick()
-        self._desk.allowed.tick()
-        self._auditing.tick(now)
-        self._client_secrets.tick(now)
-        self._files.tick(now)
-        self._sweeping.tick(now, self._desk.crowd.inside)
 
 
 def _ailments(auditing: Auditing, files: Files, identity: str) -> Mapping[Reason, str]:

@@ -2,7 +2,7 @@
 
 import contextlib
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import lru_cache
@@ -17,10 +17,12 @@ from broker.callers.recent import Recent
 from broker.callers.sock_diag import SockDiag, end_of
 from broker.callers.tcp import TcpProver
 from broker.core.access import Workload
+from broker.core.errors import ConfigError, Problem
 from broker.facade.keystone import KEYSTONE
 from broker.serving.doorway import Doorway, Prove, Serve
 from broker.serving.gates import OPEN_GATES, UNIX_GATES, loopback_gates
 from broker.settings import Settings, TcpListener, UnixListener
+from broker.systemd.descriptors import NONE_PASSED, Passed, lent
 
 _log = structlog.get_logger()
 
@@ -31,22 +33,41 @@ Opened = tuple[Doorway, socket.socket]
 
 
 def openings(
-    settings: Settings, now: Callable[[], float] | None = None
+    settings: Settings, now: Callable[[], float] | None = None, passed: Mapping[str, Passed] = NONE_PASSED
 ) -> Iterator[AbstractContextManager[Opened]]:
-    """A context for each listener, which holds its socket open.
+    """A context for each listener, which holds its socket open. Raises ConfigError.
 
-    `now` is CLOCK_BOOTTIME in seconds; without it, nothing is remembered of the processes that connect.
+    `now` is CLOCK_BOOTTIME in seconds; without it, nothing is remembered of the processes that connect. `passed` are sockets
+    that were opened before, by the labels of their listeners.
     """
+    _judge(settings, passed)
     hosts = frozenset(settings.serving.hosts)
     for listener in settings.listen:
+        its = passed.get(listener.label)
         if isinstance(listener, UnixListener):
-            yield _unix(listener, now)
-        elif _can_be_opened(listener):
-            yield _tcp(listener, hosts)
+            yield _unix(listener, its, now)
+        elif its is not None or _can_be_opened(listener):
+            yield _tcp(listener, its, hosts)
+
+
+def _judge(settings: Settings, passed: Mapping[str, Passed]) -> None:
+    """People would believe that somebody answers at a socket that no listener has."""
+    labels = {listener.label for listener in settings.listen}
+    problems = [
+        Problem(
+            f"the socket {one.name} that was handed over",
+            f"listens at {label}, which no [[listen]] has",
+            f"add one, or take it out of the socket unit; the settings have {', '.join(sorted(labels))}",
+        )
+        for label, one in passed.items()
+        if label not in labels
+    ]
+    if problems:
+        raise ConfigError(*problems)
 
 
 @contextlib.contextmanager
-def _unix(listener: UnixListener, now: Callable[[], float] | None) -> Iterator[Opened]:
+def _unix(listener: UnixListener, its: Passed | None, now: Callable[[], float] | None) -> Iterator[Opened]:
     label = listener.label
     uid, gid = ambiguous_uid(), ambiguous_gid()
 
@@ -54,15 +75,16 @@ def _unix(listener: UnixListener, now: Callable[[], float] | None) -> Iterator[O
         return unix.prove(cast("process.Connection", connection), label, uid, gid, recent=recent)
 
     memory = contextlib.nullcontext() if now is None else contextlib.closing(Recent(now))
-    with memory as recent, unix_listener(listener.unix, listener.mode, listener.group) as listening:
+    opened = unix_listener(listener.unix, listener.mode, listener.group) if its is None else lent(its)
+    with memory as recent, opened as listening:
         yield Doorway(label, _served(listener), UNIX_GATES, prove), listening
 
 
 @contextlib.contextmanager
-def _tcp(listener: TcpListener, hosts: frozenset[str]) -> Iterator[Opened]:
+def _tcp(listener: TcpListener, its: Passed | None, hosts: frozenset[str]) -> Iterator[Opened]:
     address, serve = listener.tcp, _served(listener)
     with (
-        tcp_listener(address.host, address.port) as listening,
+        tcp_listener(address.host, address.port) if its is None else lent(its) as listening,
         contextlib.closing(SockDiag()) as kernel,
     ):
         # Port 0 means any free one, so only the socket knows.

@@ -5,6 +5,7 @@ All or nothing: a file that cannot be used changes nothing. Connections and toke
 
 import asyncio
 from collections.abc import Callable
+from typing import Protocol
 
 import structlog
 
@@ -40,14 +41,22 @@ class LivePolicy:
         return self.now.reads_anything(workload)
 
 
+class Around(Protocol):
+    """Hears when a reload begins and has ended, whatever came of it."""
+
+    def reloading(self) -> None: ...
+    def reloaded(self, now: float) -> None: ...
+
+
 class Reloading:
     """Takes new settings over, one reload at a time; asked meanwhile, it does one more. Belongs to one event loop."""
 
     def __init__(
         self, settings: Settings, load: Callable[[], Settings], sources: Sources, roster: Roster, policy: LivePolicy,
-        owner: Owner, rules_changed: Callable[[], None], files: Files,
+        owner: Owner, rules_changed: Callable[[], None], files: Files, around: Around,
     ) -> None:  # fmt: skip
         """`load` reads the settings anew; it may block, and raises ConfigError. `rules_changed` is told once they hold."""
+        self._around = around
         self.settings = settings
         self._load = load
         self._sources = sources
@@ -75,7 +84,9 @@ class Reloading:
         try:
             while self._again:
                 self._again = False
+                self._around.reloading()
                 await self._reload()
+                self._around.reloaded(self._roster.clock.now())
         finally:
             self._task = None
 

@@ -8,26 +8,17 @@
 
 import os
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
 from broker.cli.config import config_option
 from broker.cli.whom import whom
-from broker.client_secrets import client_secrets_of
-from broker.core.errors import ConfigError, Problem
-from broker.core.model import AccessKey
+from broker.diagnosis.configuration import doubts, file_of
 from broker.files import token_files
 from broker.hardening import close_memory
-from broker.identity.sources import Sources
-from broker.observability import to_file, to_journald, to_stdout
-from broker.settings import DEFAULT_FILE, Grant, Listener, Settings, TcpListener, load, named_file
-from broker.settings.cautions import cautions, same_keys
-from broker.settings.draft import Draft
-from broker.settings.places import followed, place_problems
-from broker.settings.variables import near_misses
-from broker.sinks import foresight
+from broker.settings import Grant, Listener, Settings, TcpListener, load
 from broker.sinks.token_file import TokenFile
 
 _OWNERS_RULE = (
@@ -49,60 +40,11 @@ def check(config: Path | None) -> None:
     """  # noqa: D301  (click wants the backspace itself)
     close_memory()
     settings = load(config, os.environ)
-    file = named_file(config, os.environ) or (DEFAULT_FILE if DEFAULT_FILE.exists() else None)
-    doubts = [*cautions(settings), *near_misses(os.environ)]
-    _, unread = client_secrets_of(settings, settings.identities)
-    beside = [*unread, *_audit(settings.log.audit), *_files(settings, file)]
-    doubts += same_keys(_keys(settings, Sources(), beside))
-    for doubt in doubts:
+    file = file_of(config, os.environ)
+    for doubt in doubts(settings, file, os.environ):
         click.echo(f"warning: {doubt}", err=True)
     for line in summary(settings, file):
         click.echo(line)
-
-
-def _audit(where: str) -> Sequence[Problem]:
-    """What would keep the audit trail from being written there."""
-    try:
-        match where:
-            case "off":
-                pass
-            case "stdout":
-                to_stdout.judge()
-            case "journald":
-                to_journald.judge(to_journald.SOCKET)
-            case path:
-                to_file.judge(Path(path))
-    except ConfigError as error:
-        return error.problems
-    return ()
-
-
-def _files(settings: Settings, file: Path | None) -> Iterator[Problem]:
-    """What would keep token files from being written, or would have them do harm."""
-    draft = Draft(None if file is None else str(file))
-    yield from place_problems(settings, file, os.environ, draft.where, followed)
-    for index, each in enumerate(token_files(settings)):
-        yield from foresight.problems(each, draft.where(("files", index)))
-
-
-def _keys(settings: Settings, sources: Sources, beside: Iterable[Problem]) -> dict[str, list[AccessKey]]:
-    """The keys of all identities, the second ones too. Raises ConfigError with the problems of all of them.
-
-    `beside` are problems that were found elsewhere, told with them.
-    """
-    found: dict[str, list[AccessKey]] = {name: [] for name in settings.identities}
-    problems: list[Problem] = []
-    for name, identity in settings.identities.items():
-        for words in identity.keys:
-            try:
-                found[name].append(sources.of(words).read())
-            except ConfigError as error:
-                problems += error.problems
-    sources.seal()
-    problems += beside
-    if problems:
-        raise ConfigError(*problems)
-    return found
 
 
 def summary(settings: Settings, file: Path | None) -> Iterator[str]:

@@ -22,6 +22,7 @@ _COMMANDS = {
     "s3-credentials": ("broker.cli.asking:s3_credentials", "Print S3 credentials, as AWS clients take them."),
     "projects": ("broker.cli.projects:projects", "List the projects of an identity's user."),
     "check": ("broker.cli.check:check", "Check settings and key files without starting."),
+    "doctor": ("broker.cli.doctor:doctor", "Ask the running broker and the host what is wrong."),
     "explain": ("broker.cli.explain:explain", "Say which grant lets a caller in, or why none does."),
     "demo": ("broker.cli.demo:demo", "Try it all with an emulated IAM; nothing is left behind."),
     "fake-iam": ("broker.cli.fake_iam:fake_iam", "Run an emulated KakaoCloud IAM on loopback."),

@@ -33,12 +33,14 @@ def _serve(config: Path | None) -> None:
         from broker.identity.sources import Sources  # noqa: PLC0415
         from broker.observability import logs, strays  # noqa: PLC0415
         from broker.settings import load  # noqa: PLC0415
+        from broker.systemd.handed import Handed  # noqa: PLC0415
 
         settings = load(config, os.environ)
     allow_connections(settings.serving.connections)
     logs.configure(settings.log.level, settings.log.format)
     strays.catch()
-    asyncio.run(serve(settings, Sources(), lambda: load(config, os.environ)))
+    handed = Handed.by(os.environ)
+    asyncio.run(serve(settings, Sources(), lambda: load(config, os.environ), handed))
 
 
 def _leave() -> None:

@@ -14,6 +14,7 @@ EXAMPLES = {
     "exec": "broker exec -- openstack token issue",
     "reject": 'printf %s "$TOKEN" | broker reject',
     "s3-credentials": "credential_process = broker s3-credentials",
+    "doctor": "sudo -u kakaocloud-broker broker doctor",
     "projects": "broker projects --json | jq -r '.projects[].id'",
     "fake-iam": "broker fake-iam --fault 429:retry-after=3,times=2 > iam.env & sleep 1; . ./iam.env; broker run",
 }

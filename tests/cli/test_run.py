@@ -29,7 +29,7 @@ class Leaky:
 def fail():
     raise ValueError(os.environ["NOTE"])
 
-async def serve(settings, sources, load):
+async def serve(settings, sources, load, handed):
 BODY
 
 app.run = serve

@@ -1,0 +1,124 @@
+"""All looks of `broker doctor`, which end within a known time whatever hangs."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from broker.client import address
+from broker.client.address import Address, UnixAddress
+from broker.client.failures import BadAddress, Unreachable
+from broker.diagnosis import clocks, health, iam, identities, limits, manager, ports, sockets, variables
+from broker.diagnosis.configuration import Configuration, configuration
+from broker.diagnosis.examination import Examined, Look, examine
+from broker.diagnosis.finding import Finding, problem, warning
+from broker.settings import Settings, UnixListener
+from broker.settings.tree import Iam
+
+SETTINGS_SECONDS = 3.0  # for the settings and key files
+LOOKS_SECONDS = 9.5  # for all the rest, side by side
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What the looks start from."""
+
+    settings: Settings | None
+    environ: Mapping[str, str]  # with where the broker is, for a client
+
+
+def diagnosed(config: Path | None, environ: Mapping[str, str]) -> Examined:
+    """All that was found."""
+    read: list[Configuration] = []
+
+    def look() -> Sequence[Finding]:
+        read.append(configuration(config, environ))
+        return read[0].findings
+
+    first = examine({"settings": look}, SETTINGS_SECONDS)
+    settings = read[0].settings if read else None
+    scene = Scene(settings, _addressed(settings, environ))
+    rest = examine(looks(scene, environ), LOOKS_SECONDS)
+    return Examined([*first.findings, *rest.findings], first.unfinished or rest.unfinished)
+
+
+def looks(scene: Scene, environ: Mapping[str, str]) -> dict[str, Look]:
+    """Each look by what it is about, in the order in which its findings are told."""
+    settings = scene.settings
+    found: dict[str, Look] = {
+        "systemd": partial(manager.manager, settings, environ),
+        "sockets": partial(_sockets, scene),
+        "broker": partial(_broker, scene),
+        "identities": partial(identities.identities, scene.environ),
+        "clock": clocks.clocks,
+        "environment": partial(variables.variables, environ),
+    }
+    if settings is None:
+        return found
+    for one in {_key(each): each for each in map(settings.iam_of, settings.identities)}.values():
+        found[f"IAM {one.url}"] = partial(iam.iam, one)
+    return found | {
+        "open files": partial(limits.open_files, settings),
+        "disks": partial(limits.room, settings, environ),
+    }
+
+
+def _key(one: Iam) -> tuple[str, Path | None]:
+    return one.url, one.ca_file
+
+
+def _addressed(settings: Settings | None, environ: Mapping[str, str]) -> Mapping[str, str]:
+    """The environment of a client that finds the broker of the settings, unless it names one itself."""
+    if environ.get(address.VARIABLE) or settings is None:
+        return environ
+    for listener in settings.listen:
+        if "tokens" in listener.serve and (isinstance(listener, UnixListener) or listener.tcp.port):
+            scheme = "unix://" if isinstance(listener, UnixListener) else "http://"
+            return {**environ, address.VARIABLE: f"{scheme}{listener.label}"}
+    return environ
+
+
+def _place(scene: Scene) -> Address | None:
+    """Where the broker is; None: another look tells why that is not known."""
+    try:
+        return address.find(scene.environ)
+    except Unreachable:
+        return None
+
+
+def _sockets(scene: Scene) -> Iterator[Finding]:
+    """The listeners of the settings, and the socket that a client finds."""
+    listeners = () if scene.settings is None else scene.settings.listen
+    seen = {listener.unix: listener for listener in listeners if isinstance(listener, UnixListener)}
+    place = _place(scene)
+    more = [] if not isinstance(place, UnixAddress) or Path(place.path) in seen else [Path(place.path)]
+    broker = None
+    for path in (*seen, *more):
+        yield from sockets.unix_socket(path, seen.get(path))
+        broker = broker if broker is not None else _uid(path)
+    for listener in listeners:
+        if not isinstance(listener, UnixListener):
+            yield from ports.port(listener, broker)
+
+
+def _uid(path: Path) -> int | None:
+    try:
+        return sockets.server_of(path).uid
+    except OSError:
+        return None
+
+
+def _broker(scene: Scene) -> Iterator[Finding]:
+    try:
+        place = address.find(scene.environ)
+    except BadAddress:  # told with the environment
+        return
+    except Unreachable as error:
+        yield problem("broker", str(error), absent=True)
+        return
+    # Where there is no file, asking tells so.
+    if isinstance(place, UnixAddress) and Path(place.path).exists() and not os.access(place.path, os.W_OK):
+        yield warning("broker", "was not asked: this user may not connect", "run this as root")
+        return
+    yield from health.health(place)

@@ -1,0 +1,91 @@
+"""What the service manager is told of a running broker, and when: driven by the tick, and by the moments of a reload and an end.
+
+- READY comes once the sockets are served and the first attempt at each lease was decided, whatever came of it: a broker that
+  starts while IAM is down is ready, and degraded. An attempt that hangs is waited for a while, no longer.
+- A sign of life comes from the event loop itself, by its tick, so a loop that stands still gives none.
+"""
+
+from collections.abc import Callable, Iterable
+
+from broker.core.lease import Lease
+from broker.systemd.notify import Manager
+
+PATIENCE = 15.0  # seconds from the start
+# So often in the time after which a silent broker is killed.
+_SIGNS = 3
+
+
+class Told:
+    """Tells the manager of this broker. Belongs to one event loop."""
+
+    def __init__(
+        self,
+        manager: Manager,
+        status: Callable[[float], str],
+        leases: Callable[[], Iterable[Lease]],
+        now: float,
+    ) -> None:
+        """`status` gives a line for people at a moment of the broker's clock, `leases` those of all identities."""
+        self._manager = manager
+        self._status = status
+        self._leases = leases
+        self._patient_until = now + PATIENCE
+        self._serving = False
+        self._ready = False
+        self._said = ""
+        self._sign_at = now
+
+    def serves(self, now: float) -> None:
+        """The sockets are served from now on."""
+        self._serving = True
+        self._tell(now)
+
+    def lease_changed(self, before: Lease, after: Lease, now: float) -> None:
+        """The first attempt may have been decided; an observer of the leases."""
+        del before, after
+        if self._serving and not self._ready:
+            self._tell(now)
+
+    def tick(self, now: float) -> None:
+        """Once a second."""
+        manager = self._manager
+        if manager.watchdog is not None and now >= self._sign_at:
+            self._sign_at = now + manager.watchdog / _SIGNS
+            manager.alive()
+        self._tell(now)
+
+    def _tell(self, now: float) -> None:
+        manager = self._manager
+        if not manager.listens:
+            return
+        status = self._status(now)
+        if not self._ready:
+            if now < self._patient_until and not all(map(_decided, self._leases())):
+                return
+            self._ready = True
+            self._said = status
+            manager.ready(status)
+        elif status != self._said:
+            self._said = status
+            manager.status(status)
+
+    def reloading(self) -> None:
+        """New settings are being taken over, or refused: `reloaded` follows."""
+        if self._ready:  # before that, READY would be told too early
+            self._manager.reloading()
+
+    def reloaded(self, now: float) -> None:
+        """The reload has ended."""
+        if self._ready:
+            self._said = self._status(now)
+            self._manager.ready(self._said)
+
+    def stopping(self, seconds: float) -> None:
+        """No more is taken in, and the end comes within so many seconds."""
+        self._manager.stopping(seconds)
+        self._manager.close()
+
+
+def _decided(lease: Lease) -> bool:
+    """Whether the first attempt has come to something."""
+    return lease.held is not None or (lease.trouble is not None and lease.trouble.count > 0)

@@ -1,0 +1,1 @@
+"""The service manager's side, played by the tests."""

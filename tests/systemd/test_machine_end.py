@@ -1,0 +1,68 @@
+"""On a real systemd: a start without an IAM, a bad configuration, and what is left after the end: nothing."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.systemd.conftest import Boot
+from tests.systemd.machine import Machine
+from tests.systemd.prepared import SOCKET, UNIT, install, prepare
+
+pytestmark = [pytest.mark.systemd, pytest.mark.timeout(300)]
+_LEFT = "find / /run /dev/shm -xdev -ignore_readdir_race -not -path '/proc/*' -not -path '/sys/*' \\( -iname '*kakaocloud*' -o -nouser -o -nogroup \\)"
+
+
+def test_without_an_iam_the_unit_is_active_and_says_that_it_is_degraded(machine: Machine):
+    machine.run("systemctl stop fake-iam")
+    machine.run(f"systemctl start {UNIT}")
+    assert machine.show(UNIT, "ActiveState") == "active"
+    assert "iam_unavailable" in machine.show(UNIT, "StatusText")
+    assert machine.code("broker wait --timeout 1s") == 69
+    machine.run("systemctl start fake-iam")
+    machine.run("broker wait --timeout 60s", timeout=90)
+
+
+def test_a_bad_configuration_is_not_tried_again(machine: Machine):
+    file = "/etc/kakaocloud-broker/broker.toml"
+    machine.run(f"cp {file} /root/before.toml && echo 'nonsense = 1' >> {file}")
+    assert machine.code(f"systemctl restart {UNIT}") != 0
+    assert machine.show(UNIT, "ExecMainStatus") == "78"
+    assert machine.show(UNIT, "ActiveState") == "failed"
+    machine.run(f"cp /root/before.toml {file} && systemctl start {UNIT}")
+
+
+def test_stopped_sockets_stop_the_broker_and_leave_no_file(machine: Machine):
+    machine.run(f"systemctl stop {SOCKET}")
+    machine.until(f"test $(systemctl is-active {UNIT}) = inactive")
+    assert not machine.run("ls /run/kakaocloud-broker")
+    assert machine.code("curl -s http://127.0.0.1:9780/livez") == 7
+    machine.run(f"systemctl start {UNIT}")
+    machine.run("broker token >/dev/null")
+
+
+def test_disabled_it_does_not_start_again(machine: Machine):
+    machine.run(f"systemctl disable --now {UNIT} {SOCKET}")
+    states = machine.run(
+        f"systemctl is-enabled {UNIT} {SOCKET}; systemctl is-active {UNIT} {SOCKET}", check=False
+    )
+    assert states.split() == ["disabled", "disabled", "inactive", "inactive"]
+
+
+def test_a_purge_leaves_nothing(boot: Boot, package: Path):
+    machine = boot()
+    before = set(machine.run(_LEFT).splitlines())
+    install(machine, package)
+    prepare(machine)
+    machine.run(f"systemctl start {UNIT}")
+    machine.run("broker token >/dev/null")
+    # What the administrator has put in place is the administrator's.
+    machine.run(
+        "systemctl stop fake-iam; rm -r /etc/systemd/system/kakaocloud-broker.service.d /etc/credstore.encrypted"
+    )
+    machine.run("apt-get purge -y kakaocloud-broker 2>&1")
+    left = set(machine.run(_LEFT).splitlines()) - before
+    assert not left
+    assert machine.code("getent passwd kakaocloud-broker") == 2
+    assert not machine.run(
+        "systemctl list-units --all --no-legend 'kakaocloud*'; systemctl --failed --no-legend"
+    )
