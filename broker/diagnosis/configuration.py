@@ -2,17 +2,19 @@
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from broker.client_secrets import client_secrets_of
 from broker.core.errors import ConfigError, Problem
 from broker.core.model import AccessKey
-from broker.diagnosis.finding import Finding, ok, problem, warning
+from broker.diagnosis.finding import Finding, Level, ok, problem, warning
+from broker.diagnosis.sockets import server_of
 from broker.files import token_files
 from broker.identity.sources import Sources
 from broker.observability import to_file, to_journald, to_stdout
-from broker.settings import DEFAULT_FILE, Settings, load, named_file
+from broker.settings import DEFAULT_FILE, Settings, UnixListener, load, named_file
 from broker.settings.cautions import cautions, same_keys
 from broker.settings.draft import Draft
 from broker.settings.places import followed, place_problems
@@ -20,6 +22,8 @@ from broker.settings.variables import near_misses
 from broker.sinks import foresight
 
 _ABOUT = "settings"
+_AS_BROKER = "run this as the broker's own user: sudo -u kakaocloud-broker broker doctor"
+_CREDENTIALS = "/run/credentials/"
 
 
 def file_of(config: Path | None, environ: Mapping[str, str]) -> Path | None:
@@ -64,7 +68,8 @@ def configuration(config: Path | None, environ: Mapping[str, str]) -> Configurat
     try:
         found = [warning(one.where, one.what, one.remedy) for one in doubts(settings, file, environ)]
     except ConfigError as error:
-        return Configuration(settings, [_found(one) for one in error.problems])
+        broker = _broker(settings)
+        return Configuration(settings, [_seen(one, broker) for one in error.problems])
     good = ok(_ABOUT, f"{where}: good, keys of {', '.join(sorted(settings.identities))} included")
     return Configuration(settings, [good, *found])
 
@@ -72,9 +77,32 @@ def configuration(config: Path | None, environ: Mapping[str, str]) -> Configurat
 def _found(one: Problem) -> Finding:
     """A file that is kept from us says nothing of the broker, which runs as another."""
     if os.geteuid() != 0 and f"may not be read by uid {os.geteuid()}" in one.what:
-        remedy = "run this as the broker's own user: sudo -u kakaocloud-broker broker doctor"
-        return warning(one.where, "was not seen: this user may not read it", remedy)
+        return warning(one.where, "was not seen: this user may not read it", _AS_BROKER)
     return problem(one.where, one.what, one.remedy)
+
+
+def _seen(one: Problem, broker: int | None) -> Finding:
+    """Beside a broker that runs as another user, only what is missing is missing for both."""
+    if any(path.startswith(_CREDENTIALS) for path in (one.where, one.what)):
+        return warning(
+            one.where, one.what, "systemd makes it, for the unit alone: while that runs, root may look"
+        )
+    if broker in {None, os.geteuid()} or one.what == "does not exist":
+        return _found(one)
+    found = _found(one)
+    if found.level is Level.WARNING:
+        return found
+    says = f"{one.what}, as it looks to uid {os.geteuid()} and not the broker's {broker}"
+    return warning(one.where, says, _AS_BROKER)
+
+
+def _broker(settings: Settings) -> int | None:
+    """The uid that serves a Unix socket of these settings."""
+    for listener in settings.listen:
+        if isinstance(listener, UnixListener):
+            with suppress(OSError):
+                return server_of(listener.unix).uid
+    return None
 
 
 def _audit(where: str) -> Sequence[Problem]:
