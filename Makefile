@@ -53,10 +53,10 @@ e2e-systemd: .venv/dev.stamp ## the Debian package on a real systemd that boots 
 
 install: .venv/runtime.stamp ## the broker into PREFIX, its units and /etc/kakaocloud-broker, all below DESTDIR; as root
 	@DESTDIR="$(DESTDIR)" PIP=$(BIN)/pip PYTHON="$$($(PYTHON) -c 'import os, sys; print(os.path.realpath(sys.executable))')" \
-		sh packaging/install.sh "$(PREFIX)" /usr/local/lib /usr/local/bin
+		sh deploy/package/install.sh "$(PREFIX)" /usr/local/lib /usr/local/bin
 
 deb: .venv/runtime.stamp ## a Debian package in .cache/deb, for /usr/bin/python3's version; PYTHON_VERSION=3.13: another
-	@PIP=$(BIN)/pip sh packaging/deb.sh
+	@PIP=$(BIN)/pip sh deploy/package/deb.sh
 
 fuzz: .venv/dev.stamp ## ten minutes of hostile bytes and of requests made from the API's description; MINUTES=10
 	@KAKAOCLOUD_BROKER_FUZZ_MINUTES=$(MINUTES) nice $(BIN)/pytest -q -s tests/fuzz $(ARGS)

@@ -30,7 +30,7 @@ def test_it_starts_and_says_that_it_is_degraded_where_there_is_no_iam(boot: Boot
         "PYTHON_VERSION": python.removeprefix("python"),
         "PIP": ".venv/bin/pip",
     }
-    command = ["sh", "packaging/install.sh", "/opt/elsewhere", "/usr/local/lib", "/usr/local/bin"]
+    command = ["sh", "deploy/package/install.sh", "/opt/elsewhere", "/usr/local/lib", "/usr/local/bin"]
     subprocess.run(command, cwd=ROOT, env={**os.environ, **place}, check=True)
     machine.run("systemd-sysusers && systemd-tmpfiles --create && systemctl daemon-reload")
     machine.run(f"systemctl enable {UNIT}")

@@ -13,14 +13,14 @@ root="$stage/root"
 mkdir -p "$root"
 
 DESTDIR="$root" PYTHON="/usr/bin/python$PYTHON_VERSION" PYTHON_VERSION="$PYTHON_VERSION" \
-    sh packaging/install.sh /opt/kakaocloud-broker /usr/lib /usr/bin >/dev/null
+    sh deploy/package/install.sh /opt/kakaocloud-broker /usr/lib /usr/bin >/dev/null
 mkdir -p "$root/usr/share/doc/kakaocloud-broker" "$root/DEBIAN"
 cp LICENSE "$root/usr/share/doc/kakaocloud-broker/copyright"
 sed -e "s|@VERSION@|$version-${REVISION:-1}|" -e "s|@ARCH@|$arch|" -e "s|@PYTHON@|$PYTHON_VERSION|g" \
     -e "s|@NEXT@|${PYTHON_VERSION%.*}.$((${PYTHON_VERSION#*.} + 1))|" -e "s|@SIZE@|$(du -sk "$root" | cut -f1)|" \
-    packaging/debian/control.in >"$root/DEBIAN/control"
-install -m 0644 packaging/debian/conffiles "$root/DEBIAN/conffiles"
-for script in postinst prerm postrm; do install -m 0755 "packaging/debian/$script" "$root/DEBIAN/$script"; done
+    deploy/package/debian/control.in >"$root/DEBIAN/control"
+install -m 0644 deploy/package/debian/conffiles "$root/DEBIAN/conffiles"
+for script in postinst prerm postrm; do install -m 0755 "deploy/package/debian/$script" "$root/DEBIAN/$script"; done
 mkdir -p .cache/deb
 file=".cache/deb/kakaocloud-broker_$version-${REVISION:-1}_${arch}_py$PYTHON_VERSION.deb"
 dpkg-deb --root-owner-group --build -Zgzip "$root" "$file" >/dev/null

@@ -37,7 +37,7 @@ rm -f "$stage"/kakaocloud_broker-*.dist-info/direct_url.json
 mkdir -p "$root$prefix.new/bin"
 ln -s "$PYTHON" "$root$prefix.new/bin/python3"
 printf 'home = %s\ninclude-system-site-packages = false\nversion = %s\n' "$(dirname "$PYTHON")" "$version" >"$root$prefix.new/pyvenv.cfg"
-sed "s|@PREFIX@|$prefix|" packaging/broker.in >"$root$prefix.new/bin/broker"
+sed "s|@PREFIX@|$prefix|" deploy/package/broker.in >"$root$prefix.new/bin/broker"
 chmod 0755 "$root$prefix.new/bin/broker"
 if [ -z "$root" ]; then # its user may not write beside it, so each start would compile all of it
     "$prefix.new/bin/python3" -m compileall -q -s "$prefix.new" -p "$prefix" "$prefix.new/lib" || true
@@ -62,5 +62,5 @@ done
 mkdir -p "$root$bin"
 ln -sfn "$prefix/bin/broker" "$root$bin/broker"
 [ -e "$root/etc/kakaocloud-broker/broker.toml" ] ||
-    install -D -m 0644 packaging/broker.toml "$root/etc/kakaocloud-broker/broker.toml"
+    install -D -m 0644 deploy/package/broker.toml "$root/etc/kakaocloud-broker/broker.toml"
 echo "install: the broker is in $root$prefix, for Python $version"
