@@ -28,9 +28,9 @@ test: .venv/dev.stamp keystone ## every test that this machine can run, a real K
 	@$(BIN)/coverage report
 	@echo "Not among these: the attacks of a real browser, and the real clients, long runs of token files, a machine with systemd; make e2e-browser, e2e-tools, e2e-files and e2e-systemd run them."
 
-# Whole brokers, processes, hostile bytes, simulated weeks, real deadlines, and the edge without its lane: `make test` has them.
-LONG := $(addprefix --ignore=tests/,app bench cli contracts fuzz sim test_whole_run.py client/test_adapters.py \
-	exchange/test_storage.py issuer/test_canaries.py keeper/test_ticker.py serving/test_limits.py sinks/test_command.py)
+# Whole brokers, processes, servers, hostile bytes, simulated weeks, real deadlines, the edge without its lane: `make test` has them.
+LONG := $(addprefix --ignore=tests/,app bench cli client contracts diagnosis exchange fuzz issuer outward sim \
+	keeper/test_ticker.py serving/test_limits.py sinks/test_command.py test_whole_run.py)
 check: .venv/dev.stamp ## format, lint, types, architecture, and the tests that need no server: under a minute
 	@$(BIN)/ruff format --check --quiet
 	@$(BIN)/ruff check --quiet
