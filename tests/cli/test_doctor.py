@@ -119,4 +119,6 @@ os.setgroups([]); os.setgid({NOBODY}); os.setuid({NOBODY})
 sys.argv[:] = ["broker", "doctor", "--json", *{list(args)!r}]
 broker.__main__.main()
 """
-    return await end(await start_python(program, **environ))
+    # That user may not write down either what of the code has run.
+    own = {"COVERAGE_PROCESS_CONFIG": "", "COVERAGE_PROCESS_START": ""} | environ
+    return await end(await start_python(program, **own))
