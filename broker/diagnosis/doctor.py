@@ -13,6 +13,7 @@ from broker.diagnosis import clocks, health, iam, identities, limits, manager, p
 from broker.diagnosis.configuration import Configuration, configuration
 from broker.diagnosis.examination import Examined, Look, examine
 from broker.diagnosis.finding import Finding, problem, warning
+from broker.diagnosis.process import broker_at
 from broker.settings import Settings, UnixListener
 from broker.settings.tree import Iam
 
@@ -104,9 +105,10 @@ def _sockets(scene: Scene) -> Iterator[Finding]:
 
 def _uid(path: Path) -> int | None:
     try:
-        return sockets.server_of(path).uid
+        found = broker_at(path)
     except OSError:
         return None
+    return None if found is None else found.uid
 
 
 def _broker(scene: Scene) -> Iterator[Finding]:
