@@ -9,12 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from broker.diagnosis import manager
-from broker.diagnosis.sockets import Server, server_of
-
-_PROC = Path("/proc")
+from broker.diagnosis.sockets import PROC, Server, is_manager, server_of
 
 
-def broker_at(path: Path, main_pid: Callable[[], int] | None = None, proc: Path = _PROC) -> Server | None:
+def broker_at(path: Path, main_pid: Callable[[], int] | None = None, proc: Path = PROC) -> Server | None:
     """The broker that serves this socket; None: it does not run, or that was not seen. Raises OSError."""
     server = server_of(path)
     if not is_manager(server, proc):
@@ -22,14 +20,6 @@ def broker_at(path: Path, main_pid: Callable[[], int] | None = None, proc: Path 
     pid = (main_pid or main_process)()
     uid = _uid(proc / str(pid) / "status") if pid else None
     return None if uid is None else Server(pid, uid)
-
-
-def is_manager(server: Server, proc: Path = _PROC) -> bool:
-    """Whether it is systemd, the host's or a user's, that opened the socket."""
-    try:
-        return server.pid != 0 and (proc / str(server.pid) / "comm").read_text().strip() == "systemd"
-    except OSError:
-        return False
 
 
 def main_process() -> int:
