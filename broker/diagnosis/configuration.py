@@ -10,7 +10,7 @@ from broker.client_secrets import client_secrets_of
 from broker.core.errors import ConfigError, Problem
 from broker.core.model import AccessKey
 from broker.diagnosis.finding import Finding, Level, ok, problem, warning
-from broker.diagnosis.sockets import server_of
+from broker.diagnosis.process import broker_at
 from broker.files import token_files
 from broker.identity.sources import Sources
 from broker.observability import to_file, to_journald, to_stdout
@@ -101,7 +101,8 @@ def _broker(settings: Settings) -> int | None:
     for listener in settings.listen:
         if isinstance(listener, UnixListener):
             with suppress(OSError):
-                return server_of(listener.unix).uid
+                found = broker_at(listener.unix)
+                return None if found is None else found.uid
     return None
 
 

@@ -13,7 +13,9 @@ from broker.diagnosis import clocks, health, iam, identities, limits, manager, p
 from broker.diagnosis.configuration import Configuration, configuration
 from broker.diagnosis.examination import Examined, Look, examine
 from broker.diagnosis.finding import Finding, problem, warning
+from broker.diagnosis.process import broker_at
 from broker.settings import Settings, UnixListener
+from broker.settings.defaults import SYSTEM_CACHE
 from broker.settings.tree import Iam
 
 SETTINGS_SECONDS = 3.0  # for the settings and key files
@@ -30,6 +32,7 @@ class Scene:
 
 def diagnosed(config: Path | None, environ: Mapping[str, str]) -> Examined:
     """All that was found."""
+    environ = beside(environ)
     read: list[Configuration] = []
 
     def look() -> Sequence[Finding]:
@@ -41,6 +44,16 @@ def diagnosed(config: Path | None, environ: Mapping[str, str]) -> Examined:
     scene = Scene(settings, _addressed(settings, environ))
     rest = examine(looks(scene, environ), LOOKS_SECONDS)
     return Examined([*first.findings, *rest.findings], first.unfinished or rest.unfinished)
+
+
+def beside(environ: Mapping[str, str], socket: str = address.SYSTEM_SOCKET) -> Mapping[str, str]:
+    """The environment in which the defaults of a broker of the system are what they are for it.
+
+    Where they are depends on who may write, and other users may not.
+    """
+    if environ.get("RUNTIME_DIRECTORY") or not Path(socket).exists():
+        return environ
+    return {**environ, "RUNTIME_DIRECTORY": f"{Path(socket).parent}:{SYSTEM_CACHE}"}
 
 
 def looks(scene: Scene, environ: Mapping[str, str]) -> dict[str, Look]:
@@ -104,9 +117,10 @@ def _sockets(scene: Scene) -> Iterator[Finding]:
 
 def _uid(path: Path) -> int | None:
     try:
-        return sockets.server_of(path).uid
+        found = broker_at(path)
     except OSError:
         return None
+    return None if found is None else found.uid
 
 
 def _broker(scene: Scene) -> Iterator[Finding]:

@@ -11,6 +11,7 @@ from broker.core.durations import rough
 from broker.diagnosis.finding import Finding, ok, problem, warning
 
 _AS_WHOM = "run this as the broker's own user or as root, or get a grant (broker explain)"
+_GRANT = "if it should, grant it: broker explain says how"
 _TIMEOUT = 4.0  # seconds for a token that is on its way
 _SLOW = 1.0
 # Worth a word; the others of keys are usual with KakaoCloud.
@@ -76,7 +77,7 @@ def _token(environ: Mapping[str, str], rows: Sequence[Mapping[str, Any]]) -> Ite
         fetch.bare_token(environ, name, _TIMEOUT)  # dropped at once
     except Denied:
         yield warning(
-            about, "this user may see it, and not read it" if names else "this user may read none", _AS_WHOM
+            about, "this user may see it, and not read it" if names else "this user may read none", _GRANT
         )
     except ClientError as error:
         yield problem(about, str(error))

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from broker.diagnosis.finding import Finding, ok, problem, warning
-from broker.diagnosis.sockets import server_of
+from broker.diagnosis.process import broker_at
 from broker.settings import Settings, UnixListener
 from broker.settings.defaults import can_be_written, default_cache
 
@@ -102,6 +102,7 @@ def _pid(listener: object) -> int:
     if not isinstance(listener, UnixListener):
         return 0
     try:
-        return server_of(listener.unix).pid
+        found = broker_at(listener.unix)
     except OSError:
         return 0
+    return 0 if found is None else found.pid

@@ -13,9 +13,7 @@ from broker.settings import Settings
 from broker.settings.cautions import SYSTEMD
 
 SERVICE, SOCKET = "kakaocloud-broker.service", "kakaocloud-broker.socket"
-_PROPERTIES = (
-    "Id,LoadState,ActiveState,SubState,Result,NRestarts,NeedDaemonReload,Listen,StatusText,UnitFileState"
-)
+_PROPERTIES = "Id,MainPID,LoadState,ActiveState,SubState,Result,NRestarts,NeedDaemonReload,Listen,StatusText,UnitFileState"
 _TIMEOUT = 4.0  # seconds
 _CREDENTIALS = Path("/run/credentials")
 _ABOUT = "systemd"

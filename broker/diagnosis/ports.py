@@ -19,7 +19,10 @@ _UNSPECIFIED = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  (asked on lo
 
 
 def port(listener: TcpListener, broker: int | None) -> Iterator[Finding]:
-    """What can be said of one; `broker` is the uid that serves the Unix socket, where that is known."""
+    """What can be said of one; `broker` is the uid that serves the Unix socket, where that is known.
+
+    Root is believed too: systemd may have opened it.
+    """
     address = listener.tcp
     host, about = _UNSPECIFIED.get(address.host, address.host), f"port {address}"
     if address.port == 0:

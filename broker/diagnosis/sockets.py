@@ -18,6 +18,7 @@ from broker.diagnosis.finding import Finding, ok, problem, warning
 from broker.settings import UnixListener
 
 _UCRED = struct.Struct("=iII")  # pid, uid, gid
+PROC = Path("/proc")
 _TIMEOUT = 2.0  # seconds
 _START = "start it: systemctl start kakaocloud-broker, or broker run; or see its log"
 _MOUNT = "mount its folder instead: a mounted file stays the old one when the broker makes another"
@@ -79,8 +80,18 @@ def unix_socket(path: Path, listener: UnixListener | None = None) -> Iterator[Fi
         yield warning(about, says, "restart the broker, or correct SocketMode= of its socket unit")
 
 
+def is_manager(server: Server, proc: Path = PROC) -> bool:
+    """Whether it is systemd, the host's or a user's, that opened the socket."""
+    try:
+        return server.pid != 0 and (proc / str(server.pid) / "comm").read_text().strip() == "systemd"
+    except OSError:
+        return False
+
+
 def _served(about: str, path: Path, there: os.stat_result, server: Server) -> Finding:
     who = f"served by uid {server.uid}" + (f", pid {server.pid}" if server.pid else "")
+    if is_manager(server):
+        who = f"opened by systemd (uid {server.uid}) for its service"
     says = f"{who}; mode {stat.S_IMODE(there.st_mode):04o}, owner {there.st_uid}:{there.st_gid}"
     if server.uid in trusted_owners(str(path)) or server.uid == there.st_uid:
         return ok(about, says)

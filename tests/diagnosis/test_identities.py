@@ -52,9 +52,7 @@ def test_the_end_of_a_key(tmp_path: Path, end: str, begin: str):
 
 def test_who_may_not_read_is_told_as_whom_to_run_it(tmp_path: Path):
     lines = found(tmp_path, {**ROW, "keys": []}, token=DENIED)
-    assert lines[-1].startswith(
-        "warning: this user may see it, and not read it; run this as the broker's own user"
-    )
+    assert lines[-1].startswith("warning: this user may see it, and not read it; if it should, grant it")
     (tmp_path / "2").mkdir()
     assert found(tmp_path / "2", token=DENIED)[0].startswith("warning: this user may see none; ")
 

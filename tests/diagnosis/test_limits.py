@@ -22,7 +22,7 @@ def test_the_limit_is_read_as_the_kernel_writes_it():
 def test_a_limit_below_the_settings_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (tmp_path / "7").mkdir()
     (tmp_path / "7/limits").write_text("Max open files            1024     4096     files\n")
-    monkeypatch.setattr(limits, "server_of", lambda _: SimpleNamespace(pid=7, uid=0))
+    monkeypatch.setattr(limits, "broker_at", lambda _: SimpleNamespace(pid=7, uid=0))
     tree = settings(tmp_path, {"default": {"keys": ["/k"]}})
     (line,) = told(limits.open_files(tree, tmp_path))
     assert line.startswith("warning: the broker may open 1024, and serving.connections is 4096; raise ")
