@@ -135,7 +135,7 @@ def _leader(nspawn: "subprocess.Popen[bytes]", console: Path) -> int:
             if (
                 ids[-1] == "1"
                 and program == "systemd"
-                and Path(f"/proc/{pid}/root/run/dbus/system_bus_socket").exists()
+                and Path("/proc", str(pid), "root", "run/dbus/system_bus_socket").exists()
             ):
                 return pid
         time.sleep(0.05)

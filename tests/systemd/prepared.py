@@ -26,9 +26,9 @@ url = "http://127.0.0.1:9770/s3/{region}"
 
 def install(machine: Machine, package: Path) -> str:
     """What the package's installation says."""
-    machine.copy(package, "/root/package.deb")
+    machine.copy(package, "/srv/package.deb")
     return machine.run(
-        "DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends /root/package.deb 2>&1"
+        "DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends /srv/package.deb 2>&1"
     )
 
 
@@ -40,9 +40,9 @@ def prepare(machine: Machine, settings: str = SETTINGS) -> None:
     machine.run("systemctl daemon-reload && systemctl start fake-iam")
     machine.until("curl -sf http://127.0.0.1:9770/_fake/")
     encrypted = "/etc/credstore.encrypted/kakaocloud-broker.default.toml"
-    machine.write("/root/key", f'id = "{KEY_ID}"\nsecret = "{KEY_SECRET}"\n', 0o600)
+    machine.write("/srv/key", f'id = "{KEY_ID}"\nsecret = "{KEY_SECRET}"\n', 0o600)
     machine.run(
-        f"install -d -m 0700 /etc/credstore.encrypted && systemd-creds encrypt --name=default.toml /root/key {encrypted} && rm /root/key"
+        f"install -d -m 0700 /etc/credstore.encrypted && systemd-creds encrypt --name=default.toml /srv/key {encrypted} && rm /srv/key"
     )
     folder = "/etc/systemd/system/kakaocloud-broker.service.d"
     machine.run(

@@ -24,11 +24,11 @@ def test_without_an_iam_the_unit_is_active_and_says_that_it_is_degraded(machine:
 
 def test_a_bad_configuration_is_not_tried_again(machine: Machine):
     file = "/etc/kakaocloud-broker/broker.toml"
-    machine.run(f"cp {file} /root/before.toml && echo 'nonsense = 1' >> {file}")
+    machine.run(f"cp {file} /srv/before.toml && echo 'nonsense = 1' >> {file}")
     assert machine.code(f"systemctl restart {UNIT}") != 0
     assert machine.show(UNIT, "ExecMainStatus") == "78"
     assert machine.show(UNIT, "ActiveState") == "failed"
-    machine.run(f"cp /root/before.toml {file} && systemctl start {UNIT}")
+    machine.run(f"cp /srv/before.toml {file} && systemctl start {UNIT}")
 
 
 def test_stopped_sockets_stop_the_broker_and_leave_no_file(machine: Machine):

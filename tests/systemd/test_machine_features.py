@@ -76,9 +76,9 @@ def test_the_audit_trail_is_written(everything: Machine):
 def test_the_facade_and_s3_and_metrics(everything: Machine):
     login = {"auth": {"identity": {"methods": ["application_credential"],
                                    "application_credential": {"id": "default", "secret": "any"}}}}  # fmt: skip
-    everything.write("/root/login", json.dumps(login))
+    everything.write("/srv/login", json.dumps(login))
     for host in ("127.0.0.1", "[::1]"):
-        asked = f"curl -gs -H 'Content-Type: application/json' -d @/root/login -o /dev/null -w '%{{http_code}}' http://{host}:9780"
+        asked = f"curl -gs -H 'Content-Type: application/json' -d @/srv/login -o /dev/null -w '%{{http_code}}' http://{host}:9780"
         assert everything.run(f"{asked}/identity/v3/auth/tokens") == "201"
         assert "broker_token_remaining_seconds" in everything.run(f"curl -gs http://{host}:9780/metrics")
     assert "AccessKeyId" in everything.run("broker s3-credentials")

@@ -16,8 +16,8 @@ def test_a_key_is_replaced_without_a_moment_without_a_token(machine: Machine):
     machine.run(f"systemctl start {UNIT} && broker token >/dev/null")
     made = json.loads(machine.run("curl -sf -d '{}' http://127.0.0.1:9770/_fake/keys"))
     key = f'id = "{made["id"]}"\nsecret = "{made["secret"]}"\n'
-    machine.write("/root/next", key, 0o600)
-    machine.run(f"systemd-creds encrypt --name=next.toml /root/next {_ENCRYPTED} && rm /root/next")
+    machine.write("/srv/next", key, 0o600)
+    machine.run(f"systemd-creds encrypt --name=next.toml /srv/next {_ENCRYPTED} && rm /srv/next")
     drop_in(machine, "next", f"[Service]\nLoadCredentialEncrypted=next.toml:{_ENCRYPTED}\n")
     both = SETTINGS.replace('default.toml"]', f'default.toml", "{_FOLDER}/next.toml"]')
     machine.write("/etc/kakaocloud-broker/broker.toml", both)

@@ -18,18 +18,18 @@ _PROMPT_WATCHDOG = "[Service]\nWatchdogSec=3s\n"
 def served(machine: Machine) -> Machine:
     drop_in(machine, "watchdog", _PROMPT_WATCHDOG)
     machine.run(f"systemctl start {SOCKET} {UNIT}")
-    machine.copy(_LOOP, "/root/looping.py")
+    machine.copy(_LOOP, "/srv/looping.py")
     return machine
 
 
 def _while_clients_ask(machine: Machine, happens: Callable[[], None]) -> None:
     """Nobody is refused, and whose request breaks has it answered at the second attempt."""
-    clients = machine.start("exec /usr/bin/python3 /root/looping.py")
+    clients = machine.start("exec /usr/bin/python3 /srv/looping.py")
     assert clients.stdout is not None
     assert clients.stdout.readline() == "looping\n"
     happens()
     machine.until("broker token >/dev/null")
-    machine.run("pkill -TERM -f '^/usr/bin/python3 /root/looping.py'")
+    machine.run("pkill -TERM -f '^/usr/bin/python3 /srv/looping.py'")
     told = json.loads(clients.communicate(timeout=60)[0])
     print(told)  # noqa: T201  (seen with -rP)
     for way in told.values():
@@ -95,16 +95,16 @@ def test_a_reload_has_new_settings_in_force_when_it_returns(served: Machine):
         pytest.skip("this systemd has no notify-reload")
     file = "/etc/kakaocloud-broker/broker.toml"
     served.run(
-        f'cp {file} /root/before.toml && sed -i \'s/"app"/"app", 65000/\' {file} && systemctl reload {UNIT}'
+        f'cp {file} /srv/before.toml && sed -i \'s/"app"/"app", 65000/\' {file} && systemctl reload {UNIT}'
     )
     served.run("setpriv --reuid 65000 --clear-groups broker token >/dev/null")
-    served.run(f"cp /root/before.toml {file} && systemctl reload {UNIT}")
+    served.run(f"cp /srv/before.toml {file} && systemctl reload {UNIT}")
     assert served.code("setpriv --reuid 65000 --clear-groups broker token") == 77
 
 
 def test_an_upgrade_of_the_package(served: Machine, newer: Path):
     before = _main_pid(served)
-    served.copy(newer, "/root/newer.deb")
-    _while_clients_ask(served, lambda: print(served.run("dpkg -i --force-confold /root/newer.deb")))  # noqa: T201
+    served.copy(newer, "/srv/newer.deb")
+    _while_clients_ask(served, lambda: print(served.run("dpkg -i --force-confold /srv/newer.deb")))  # noqa: T201
     assert served.run("dpkg-query -W -f '${Version}' kakaocloud-broker").startswith("0.1.0-2")
     assert _main_pid(served) not in {0, before}
