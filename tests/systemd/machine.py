@@ -66,7 +66,7 @@ class Machine:
             "PATH=/usr/sbin:/usr/bin",
         ]
         return subprocess.Popen(
-            [*entered, "HOME=/root", "LC_ALL=C.UTF-8", "sh", "-c", command],
+            [*entered, "HOME=/", "LC_ALL=C.UTF-8", "sh", "-c", command],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
 
