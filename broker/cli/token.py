@@ -60,15 +60,8 @@ def _shown(value: str, form: str) -> str:
         case "header":
             return f"X-Auth-Token: {value}"
         case "env":
-            return f"export OS_TOKEN={_quoted(value)}"
+            from broker.core.shell import quoted  # noqa: PLC0415  (for this form alone)
+
+            return f"export OS_TOKEN={quoted(value)}"
         case _:
             return value
-
-
-def _quoted(value: str) -> str:
-    """For every shell that knows `export`.
-
-    Quotes and backslashes stand outside of the quotes: fish, unlike the others, reads a backslash within them. What needs no
-    quotes has them too: zsh takes `==x` for the place of a command.
-    """
-    return "'" + "".join(f"'\\{each}'" if each in "'\\" else each for each in value) + "'"

@@ -4,10 +4,10 @@ A file stands for hours, so that it says when its token ends, and not in how man
 """
 
 import json
-import shlex
 from collections.abc import Callable, Mapping
 
 from broker.core.model import Named, Token
+from broker.core.shell import quoted
 from broker.sinks.openstack import clouds, openrc
 from broker.sinks.token_file import TokenFile
 
@@ -26,7 +26,7 @@ def _json(file: TokenFile, token: Token) -> str:
 
 def _env(file: TokenFile, token: Token) -> str:
     del file
-    return f"export OS_TOKEN={shlex.quote(token.value.reveal())}\n"
+    return f"export OS_TOKEN={quoted(token.value.reveal())}\n"
 
 
 def _header(file: TokenFile, token: Token) -> str:

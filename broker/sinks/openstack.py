@@ -7,10 +7,10 @@
 
 import json
 import re
-import shlex
 from collections.abc import Iterator
 
 from broker.core.model import Token
+from broker.core.shell import quoted
 from broker.sinks.token_file import TokenFile
 
 _TYPE = re.compile(r"[a-z][a-z0-9_-]{0,62}")
@@ -26,23 +26,23 @@ def openrc(file: TokenFile, token: Token) -> str:
         **{f"OS_{name.upper()}_ENDPOINT_OVERRIDE": url for name, url in _services(token)},
     }
     # A cloud that is chosen there would win.
-    lines = ["unset OS_CLOUD", *(f"export {name}={shlex.quote(text)}" for name, text in variables.items())]
+    lines = ["unset OS_CLOUD", *(f"export {name}={quoted(text)}" for name, text in variables.items())]
     return "\n".join(lines) + "\n"
 
 
 def clouds(file: TokenFile, token: Token) -> str:
     """One cloud, called like the identity."""
     # A text of JSON is one of YAML too.
-    quoted = json.dumps
+    scalar = json.dumps
     lines = [
         "clouds:",
-        f"  {quoted(file.identity)}:",
+        f"  {scalar(file.identity)}:",
         "    auth_type: admin_token",
         "    auth:",
-        f"      endpoint: {quoted(file.auth_url)}",
-        f"      token: {quoted(token.value.reveal())}",
+        f"      endpoint: {scalar(file.auth_url)}",
+        f"      token: {scalar(token.value.reveal())}",
         '    identity_api_version: "3"',
-        *(f"    {name}_endpoint_override: {quoted(url)}" for name, url in _services(token)),
+        *(f"    {name}_endpoint_override: {scalar(url)}" for name, url in _services(token)),
     ]
     return "\n".join(lines) + "\n"
 

@@ -9,11 +9,11 @@
 from __future__ import annotations
 
 import os
-import shlex
 import traceback
 from typing import TYPE_CHECKING
 
 from broker.core.redaction import redacted
+from broker.core.shell import quoted
 from broker.sinks.token_file import SinkError, TokenFile
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def filled(file: TokenFile, values: Mapping[str, object], token: str, most: int)
         autoescape=False,  # what is made is no HTML
         keep_trailing_newline=True,
     )
-    environment.filters["shell"] = lambda value: shlex.quote(str(value))
+    environment.filters["shell"] = lambda value: quoted(str(value))
     source = _read(file)
     try:
         return _up_to(most, environment.from_string(source).generate(values))

@@ -11,6 +11,7 @@ import pytest
 
 from broker.core.model import Token
 from broker.core.secret import Secret
+from broker.core.shell import quoted
 from broker.settings.files import File
 from broker.sinks.content import content
 from broker.sinks.forms import FORMS
@@ -86,6 +87,15 @@ def test_a_shell_reads_what_is_for_a_shell(tmp_path: Path, value: str):
         (tmp_path / form).write_text(made(form, value))
         assert shell(f'. {tmp_path}/{form}; printf %s "$OS_TOKEN"') == value
         assert shell(f". {tmp_path}/{form}; sh -c 'printf %s \"$OS_TOKEN\"'") == value, "it is exported"
+
+
+@pytest.mark.parametrize("value", ["==x", "a\\nb'c", ODD])
+def test_what_is_for_a_shell_is_quoted_for_every_one(tmp_path: Path, value: str):
+    """Rule: as the command has it, which is tried in every shell: fish and zsh read more than `sh` does."""
+    line = f"export OS_TOKEN={quoted(value)}\n"
+    assert made("env", value) == line
+    assert line in made("openrc", value)
+    assert filled(tmp_path, "{{ token|shell }}", value) == quoted(value)
 
 
 def test_an_openrc_has_the_address_of_each_service(tmp_path: Path):
