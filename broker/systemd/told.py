@@ -2,6 +2,7 @@
 
 - READY comes once the sockets are served and the first attempt at each lease was decided, whatever came of it: a broker that
   starts while IAM is down is ready, and degraded. An attempt that hangs is waited for a while, no longer.
+- The line about the broker is made of all identities, so that it is made anew now and then, and not at each change.
 - A sign of life comes from the event loop itself, by its tick, so a loop that stands still gives none.
 """
 
@@ -11,6 +12,7 @@ from broker.core.lease import Lease
 from broker.systemd.notify import Manager
 
 PATIENCE = 15.0  # seconds from the start
+FRESH = 5.0  # seconds that the line may be old
 # So often in the time after which a silent broker is killed.
 _SIGNS = 3
 
@@ -33,6 +35,7 @@ class Told:
         self._serving = False
         self._ready = False
         self._said = ""
+        self._looks_at = now
         self._sign_at = now
 
     def serves(self, now: float) -> None:
@@ -58,16 +61,15 @@ class Told:
         manager = self._manager
         if not manager.listens:
             return
-        status = self._status(now)
         if not self._ready:
             if now < self._patient_until and not all(map(_decided, self._leases())):
                 return
             self._ready = True
-            self._said = status
-            manager.ready(status)
-        elif status != self._said:
-            self._said = status
-            manager.status(status)
+            manager.ready(self._line(now))
+        elif now >= self._looks_at:
+            before = self._said
+            if self._line(now) != before:
+                manager.status(self._said)
 
     def reloading(self) -> None:
         """New settings are being taken over, or refused: `reloaded` follows."""
@@ -77,8 +79,12 @@ class Told:
     def reloaded(self, now: float) -> None:
         """The reload has ended."""
         if self._ready:
-            self._said = self._status(now)
-            self._manager.ready(self._said)
+            self._manager.ready(self._line(now))
+
+    def _line(self, now: float) -> str:
+        self._looks_at = now + FRESH
+        self._said = self._status(now)
+        return self._said
 
     def stopping(self, seconds: float) -> None:
         """No more is taken in, and the end comes within so many seconds."""

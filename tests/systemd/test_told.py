@@ -10,7 +10,7 @@ from broker.core.events import Failed, Issued, Started
 from broker.core.happening import apply
 from broker.core.lease import Lease
 from broker.systemd.notify import Manager
-from broker.systemd.told import PATIENCE, Told
+from broker.systemd.told import FRESH, PATIENCE, Told
 from tests.core.builders import failure, fresh, held
 from tests.systemd.manager import Ears, listening
 
@@ -23,10 +23,15 @@ class Broker:
     def __init__(self, ears: Ears, watchdog: float | None = None) -> None:
         self.leases: list[Lease] = [fresh("key-1"), fresh("key-1")]
         self.line = "2 identities"
+        self.made = 0
         manager = Manager.of({"NOTIFY_SOCKET": ears.name})
         manager.watchdog = watchdog
-        self.told = Told(manager, lambda _: self.line, lambda: self.leases, START)
+        self.told = Told(manager, self._status, lambda: self.leases, START)
         self.told.serves(START)
+
+    def _status(self, _: float) -> str:
+        self.made += 1
+        return self.line
 
     def gets(self, index: int) -> None:
         one = apply(self.leases[index], Started(START))
@@ -83,11 +88,22 @@ def test_the_line_is_told_when_it_changes(ears: Ears):
     broker = Broker(ears)
     broker.told.tick(START + PATIENCE)
     ears.heard()
-    broker.told.tick(START + PATIENCE + 1)
+    broker.told.tick(START + PATIENCE + FRESH)
     broker.line = "another"
-    broker.told.tick(START + PATIENCE + 2)
-    broker.told.tick(START + PATIENCE + 3)
+    broker.told.tick(START + PATIENCE + 2 * FRESH)
+    broker.told.tick(START + PATIENCE + 3 * FRESH)
     assert ears.heard() == [{"STATUS": "another"}]
+
+
+def test_the_line_is_not_made_at_each_tick_nor_at_each_change(ears: Ears):
+    """Rule: it costs a look at every identity, and a broker of a thousand has a thousand changes at its start."""
+    broker = Broker(ears)
+    broker.told.lease_changed(broker.leases[0], broker.leases[0], START)
+    assert broker.made == 0
+    for second in range(100):
+        broker.told.tick(START + PATIENCE + second)
+        broker.told.lease_changed(broker.leases[0], broker.leases[0], START + PATIENCE + second)
+    assert broker.made == 100 / FRESH
 
 
 def test_signs_of_life_come_three_times_in_the_watchdogs_time_and_by_the_tick_alone(ears: Ears):
