@@ -133,8 +133,8 @@ class Keeper:
         await self._changes.wait(min(until, self.closing_at))
 
     async def next_token(self, until: float) -> None:
-        """Return when there is another token, or when the clock reads `until`."""
-        await self._tokens.wait(until)
+        """Return when there is another token, when the clock reads `until`, or when nobody waits any longer."""
+        await self._tokens.wait(min(until, self.closing_at))
 
     def end(self, by: float) -> None:
         """Nobody waits beyond this moment; who waits for a change looks up now."""

@@ -65,7 +65,7 @@ async def _token(request: web.Request, allowed: Permit) -> web.Response:
 async def _another(request: web.Request, keeper: Keeper, held: Held, until: float, min_ttl: float) -> Held:
     """The successor of `held` once there is one, else what there is at the end of the wait."""
     desk = request.app[DESK]
-    while desk.clock.now() < until and not desk.drain.begun:
+    while desk.clock.now() < min(until, keeper.closing_at) and not desk.drain.begun:
         await keeper.next_token(until)
         now = lease.servable(keeper.lease, desk.clock.now())
         if now is not None and now.token.digest != held.token.digest:

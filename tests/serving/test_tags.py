@@ -145,6 +145,15 @@ async def test_polls_end_at_once_when_the_broker_begins_to_end(tmp_path: Path):
         assert (await poll(broker, await tag_of(broker))).status == 304
 
 
+async def test_a_poll_ends_at_once_when_the_identity_is_removed(tmp_path: Path):
+    async with house(tmp_path, "default") as broker:
+        await broker.issued()
+        requests = [poll(broker, await tag_of(broker)) for _ in range(5)]
+        await polling(broker, 5)
+        broker.keyring.take("default").end(broker.clock.now())
+        assert {answer.status for answer in await asyncio.gather(*requests)} == {403}
+
+
 async def test_a_poll_whose_token_ends_without_a_successor_is_told_why(tmp_path: Path):
     async with house(tmp_path, "default") as broker:
         await broker.issued(life=LIFE)
