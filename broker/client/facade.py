@@ -5,7 +5,7 @@ Rule: what is told must be a port of this host: a program that is sent there sho
 
 from __future__ import annotations
 
-from broker.client import address, ask
+from broker.client import address, ask, s3
 from broker.client.failures import BadAddress
 from broker.client.fetch import failure, part_of_path, path_of, strange
 
@@ -36,7 +36,7 @@ class Facade:
     @property
     def s3_credentials(self) -> str:
         """Where AWS clients get credentials for object storage."""
-        return f"{self.server}{path_of(self.identity)}/s3-credentials"
+        return self.server + s3.target(self.identity)
 
 
 def find(place: Address, identity: str | None) -> Facade:

@@ -4,10 +4,10 @@ import json
 
 from aiohttp import web
 
-from broker.facade import shape
 from broker.facade.presented import authenticated
 from broker.serving.connection import ONCE_OUT
 from broker.serving.context import DESK
+from broker.serving.headers import NO_STORE
 from broker.serving.permission import still
 
 _PATIENCE = 10.0  # seconds
@@ -17,7 +17,7 @@ _SMALL = 64 * 1024  # bytes
 async def catalog(request: web.Request) -> web.Response:
     """`GET /auth/catalog`: what came with the token."""
     rows = json.loads(authenticated(request).body)["token"].get("catalog", [])
-    return web.json_response({"catalog": rows, "links": _links(request)}, headers=shape.NO_STORE)
+    return web.json_response({"catalog": rows, "links": _links(request)}, headers=NO_STORE)
 
 
 async def projects(request: web.Request) -> web.Response:
@@ -26,7 +26,7 @@ async def projects(request: web.Request) -> web.Response:
     rows = await found.member.projects.rows(request.app[DESK].clock.now() + _PATIENCE)
     still(request, found.member.keeper)
     links = {"next": None, "previous": None, **_links(request)}
-    return web.json_response({"projects": rows, "links": links}, headers=shape.NO_STORE)
+    return web.json_response({"projects": rows, "links": links}, headers=NO_STORE)
 
 
 async def passed_on(request: web.Request) -> web.Response:
@@ -38,7 +38,7 @@ async def passed_on(request: web.Request) -> web.Response:
     relay = found.member.relay
     answer = await relay.ask(found.token, request.method, target + mark + query)
     still(request, found.member.keeper)
-    headers = dict(shape.NO_STORE)
+    headers = dict(NO_STORE)
     if answer.kind is not None:
         headers["Content-Type"] = answer.kind
     if answer.retry_after is not None:

@@ -6,9 +6,9 @@ from http import HTTPStatus
 from aiohttp import web
 
 from broker.core.errors import Code, Refusal
+from broker.serving.headers import NO_STORE
 from broker.serving.problem import STATUS, seconds
 
-NO_STORE = {"Cache-Control": "no-store"}
 # Where clients look for the way to log in.
 _CHALLENGE = 'Keystone uri="/identity/v3"'
 # The version of Keystone's API whose answers these are; clients choose by it, and the tests' Keystone calls itself so.

@@ -22,6 +22,7 @@ from broker.facade.presented import known, subject
 from broker.keeper import doubt
 from broker.keeper.member import Member
 from broker.serving.context import DESK
+from broker.serving.headers import NO_STORE
 from broker.serving.pace import Turn, early
 from broker.serving.passage import ASKED_FOR
 from broker.serving.permission import Permit, handed_out, permit, still
@@ -74,7 +75,7 @@ async def look(request: web.Request) -> web.Response:
 async def revoke(request: web.Request) -> web.Response:
     """`DELETE /auth/tokens`: nothing is revoked, as others use the same token."""
     subject(request)
-    return web.Response(status=204, headers=shape.NO_STORE)
+    return web.Response(status=204, headers=NO_STORE)
 
 
 async def _admitted(request: web.Request) -> tuple[Permit, Scope | None]:
@@ -144,6 +145,6 @@ def _shown(request: web.Request, token: Secret, body: bytes, status: int) -> web
         # In lower case on the wire: scripts look for it so, with grep.
         "x-subject-token": token.reveal(),
         "Vary": "X-Auth-Token",
-        **shape.NO_STORE,
+        **NO_STORE,
     }
     return web.Response(status=status, body=body, content_type="application/json", headers=headers)

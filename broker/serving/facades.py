@@ -9,10 +9,9 @@ from aiohttp import web
 from broker.core.access import Workload
 from broker.core.errors import Code, Refusal
 from broker.serving.context import DESK
+from broker.serving.headers import NO_STORE
 from broker.serving.permission import Permit, permit
 from broker.serving.usual import usual
-
-_NO_STORE = {"Cache-Control": "no-store"}
 
 
 async def default_facade(request: web.Request) -> web.Response:
@@ -32,7 +31,7 @@ def _answer(request: web.Request, allowed: Permit) -> web.Response:
         "urls": [f"http://{label}/identity/v3" for label in _open_to(request, allowed)],
         "client_secret": desk.client_secrets.wanted(name),
     }
-    return web.json_response(body, headers=_NO_STORE)
+    return web.json_response(body, headers=NO_STORE)
 
 
 def _open_to(request: web.Request, allowed: Permit) -> list[str]:

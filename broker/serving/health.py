@@ -6,14 +6,13 @@ from broker.core import lease
 from broker.core.errors import Code, Refusal
 from broker.serving import answers
 from broker.serving.context import DESK, Desk
-
-_NO_STORE = {"Cache-Control": "no-store"}
+from broker.serving.headers import NO_STORE
 
 
 async def livez(request: web.Request) -> web.Response:
     """`GET /livez`: that this is answered at all is the answer."""
     del request
-    return web.json_response({"status": "ok"}, headers=_NO_STORE)
+    return web.json_response({"status": "ok"}, headers=NO_STORE)
 
 
 async def readyz(request: web.Request) -> web.Response:
@@ -39,11 +38,11 @@ async def metrics(request: web.Request) -> web.Response:
     desk = request.app[DESK]
     desk.allowed.tell()
     body, kind = desk.meter.exposition(request.headers.get("Accept", ""), desk.clock.now())
-    return web.Response(body=body, headers=_NO_STORE | {"Content-Type": kind})
+    return web.Response(body=body, headers=NO_STORE | {"Content-Type": kind})
 
 
 def _answer(body: answers.Json, *, ready: bool) -> web.Response:
-    return web.json_response(body, status=200 if ready else 503, headers=_NO_STORE)
+    return web.json_response(body, status=200 if ready else 503, headers=NO_STORE)
 
 
 def _report(desk: Desk, name: str) -> answers.Json:

@@ -7,10 +7,9 @@ from aiohttp import web
 from broker.core.errors import Code, Refusal
 from broker.serving import answers, prefer
 from broker.serving.context import DESK, Desk
+from broker.serving.headers import NO_STORE
 from broker.serving.passage import workload
 from broker.serving.permission import denied, permit, still
-
-_NO_STORE = {"Cache-Control": "no-store"}
 
 
 async def identities(request: web.Request) -> web.Response:
@@ -33,7 +32,7 @@ async def catalog(request: web.Request) -> web.Response:
     """`GET /v1/identities/{name}/catalog`: the token's catalog as Keystone gave it."""
     desk, name = request.app[DESK], permit(request).identity
     keeper = desk.keyring[name]
-    held = await keeper.token(_until(request))
+    held = await keeper.token(prefer.patience(request).until)
     still(request, keeper)
     catalog = json.loads(held.token.body)["token"].get("catalog")
     if catalog is None:
@@ -45,14 +44,9 @@ async def projects(request: web.Request) -> web.Response:
     """`GET /v1/identities/{name}/projects`: the user's projects as Keystone gives them, at most a minute old."""
     desk, name = request.app[DESK], permit(request).identity
     keeper = desk.keyring[name]
-    rows = await desk.members[name].projects.rows(_until(request))
+    rows = await desk.members[name].projects.rows(prefer.patience(request).until)
     still(request, keeper)
     return _json({"projects": rows})
-
-
-def _until(request: web.Request) -> float:
-    asked = prefer.wait(request.headers.getall("Prefer", []))
-    return request.app[DESK].clock.now() + (prefer.DEFAULT if asked is None else asked)
 
 
 def _state(desk: Desk, name: str) -> answers.Json:
@@ -63,4 +57,4 @@ def _state(desk: Desk, name: str) -> answers.Json:
 
 
 def _json(body: answers.Json) -> web.Response:
-    return web.json_response(body, headers=_NO_STORE)
+    return web.json_response(body, headers=NO_STORE)

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from broker.serving import prefer
 from broker.serving.context import DESK
+from broker.serving.headers import NO_STORE
 from broker.serving.permission import handed_out, permit, still
 
 
@@ -16,13 +17,10 @@ async def keystone(request: web.Request) -> web.Response:
     """`GET /v1/identities/{name}/keystone`."""
     desk, name = request.app[DESK], permit(request).identity
     keeper = desk.keyring[name]
-    asked = prefer.wait(request.headers.getall("Prefer", []))
-    held = await keeper.token(desk.clock.now() + (prefer.DEFAULT if asked is None else asked))
+    patience = prefer.patience(request)
+    held = await keeper.token(patience.until)
     allowed = still(request, keeper)
     if request.method != "HEAD":  # which takes nothing away
         handed_out(request, allowed, held, desk.clock.now())
-    headers = {"Cache-Control": "no-store"}
-    if asked is not None:
-        headers["Preference-Applied"] = f"wait={asked:.0f}"
     answer = {"identity": name, "token": held.token.value.reveal(), "body": json.loads(held.token.body)}
-    return web.json_response(answer, headers=headers)
+    return web.json_response(answer, headers=NO_STORE | patience.applied())

@@ -5,13 +5,13 @@ from importlib import resources
 
 from aiohttp import web
 
+from broker.serving.headers import NO_STORE
+
 
 async def document(request: web.Request) -> web.Response:
     """`GET /openapi.json`."""
     del request
-    return web.Response(
-        body=_document(), content_type="application/json", headers={"Cache-Control": "no-store"}
-    )
+    return web.Response(body=_document(), content_type="application/json", headers=NO_STORE)
 
 
 @cache

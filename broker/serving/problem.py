@@ -11,6 +11,7 @@ import structlog
 from aiohttp import web
 
 from broker.core.errors import Code, Refusal
+from broker.serving.headers import NO_STORE
 
 _log = structlog.get_logger()
 
@@ -56,7 +57,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 def response(refusal: Refusal, status: int | None = None) -> web.Response:
     """A refusal as its sender sees it; `status` where the code alone does not say it."""
     status = status or STATUS[refusal.code]
-    headers = {"Cache-Control": "no-store"}
+    headers = dict(NO_STORE)
     if (pause := seconds(refusal)) is not None:
         headers["Retry-After"] = str(pause)
     return web.Response(status=status, body=_body(refusal, status), content_type=_TYPE, headers=headers)

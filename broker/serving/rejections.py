@@ -17,6 +17,7 @@ from broker.keeper.keeper import Keeper
 from broker.keeper.reporting import report
 from broker.serving import answers, prefer
 from broker.serving.context import DESK
+from broker.serving.headers import NO_STORE
 from broker.serving.pace import Turn
 from broker.serving.permission import Permit, handed_out, permit, still
 
@@ -30,19 +31,15 @@ async def reject(request: web.Request) -> web.Response:
     """`POST /v1/identities/{name}/rejections`."""
     desk, allowed = request.app[DESK], permit(request)
     digest = await _digest(request)
-    asked = prefer.wait(request.headers.getall("Prefer", []))
-    until = desk.clock.now() + (prefer.DEFAULT if asked is None else asked)
+    patience = prefer.patience(request)
     keeper = desk.keyring[allowed.identity]
     turn = Turn(desk.pace, allowed.caller.uid, desk.clock.now())
-    outcome = await report(keeper, digest, until, turn)
+    outcome = await report(keeper, digest, patience.until, turn)
     allowed = still(request, keeper)
-    headers = {"Cache-Control": "no-store"}
-    if asked is not None:
-        headers["Preference-Applied"] = f"wait={asked:.0f}"
     answer = _answer(request, allowed, keeper, outcome)
     if outcome is Outcome.DEFERRED and (seconds := _retry_after(keeper, desk.clock.now(), turn)) is not None:
         answer["retry_after"] = seconds
-    return web.json_response(answer, headers=headers)
+    return web.json_response(answer, headers=NO_STORE | patience.applied())
 
 
 def _answer(request: web.Request, allowed: Permit, keeper: Keeper, outcome: Outcome) -> answers.Json:

@@ -17,6 +17,7 @@ from broker.keeper.s3_held import S3Held
 from broker.serving import moments, prefer
 from broker.serving.answers import Json
 from broker.serving.context import DESK
+from broker.serving.headers import NO_STORE
 from broker.serving.passage import workload
 from broker.serving.permission import permit, s3_handed_out, still
 
@@ -31,18 +32,13 @@ async def s3_credentials(request: web.Request) -> web.Response:
     desk, name = request.app[DESK], permit(request).identity
     member = desk.members[name]
     wish = member.s3.wish(*_asked(request))
-    asked = prefer.wait(request.headers.getall("Prefer", []))
-    until = desk.clock.now() + (prefer.DEFAULT if asked is None else asked)
-    pace = partial(_pace, request)
-    held = await member.s3.keys(wish, until, pace)
+    patience = prefer.patience(request)
+    held = await member.s3.keys(wish, patience.until, partial(_pace, request))
     allowed = still(request, member.keeper)
     now = desk.clock.now()
     if request.method != "HEAD":  # which takes nothing away
         s3_handed_out(request, allowed, held, now)
-    headers = {"Cache-Control": "no-store"}
-    if asked is not None:
-        headers["Preference-Applied"] = f"wait={asked:.0f}"
-    return web.json_response(_shown(held, now, desk.clock.wall()), headers=headers)
+    return web.json_response(_shown(held, now, desk.clock.wall()), headers=NO_STORE | patience.applied())
 
 
 def _asked(request: web.Request) -> tuple[str | None, int | None]:

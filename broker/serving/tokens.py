@@ -11,6 +11,7 @@ from broker.keeper.keeper import Keeper
 from broker.serving import accept, answers, prefer, tag
 from broker.serving.context import DESK
 from broker.serving.gates import route_of
+from broker.serving.headers import NO_STORE
 from broker.serving.pace import early
 from broker.serving.passage import workload
 from broker.serving.permission import Permit, handed_out, permit, still
@@ -34,16 +35,13 @@ async def _token(request: web.Request, allowed: Permit) -> web.Response:
     text, min_ttl = accept.wants_text(request), _min_ttl(request)
     name, desk = allowed.identity, request.app[DESK]
     keeper = desk.keyring[name]
-    asked = prefer.wait(request.headers.getall("Prefer", []))
-    until = desk.clock.now() + (prefer.DEFAULT if asked is None else asked)
-    held = await _held(request, keeper, until, min_ttl)
+    patience = prefer.patience(request)
+    held = await _held(request, keeper, patience.until, min_ttl)
     known = request.headers.getall("If-None-Match", [])
-    if asked and tag.matches(known, held.token.digest):
-        held = await _another(request, keeper, held, until, min_ttl)
+    if patience.asked and tag.matches(known, held.token.digest):
+        held = await _another(request, keeper, held, patience.until, min_ttl)
     allowed = still(request, keeper)
-    headers = {"Cache-Control": "no-store", "Vary": "Accept", "ETag": tag.of(held.token.digest)}
-    if asked is not None:
-        headers["Preference-Applied"] = f"wait={asked:.0f}"
+    headers = NO_STORE | patience.applied() | {"Vary": "Accept", "ETag": tag.of(held.token.digest)}
     if tag.matches(known, held.token.digest):
         return web.Response(status=304, headers=headers)
     now = desk.clock.now()
