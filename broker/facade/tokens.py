@@ -7,9 +7,6 @@
 - Clients keep a token that has some minutes to live; one with less has them come back at each call.
 """
 
-from asyncio import BaseTransport
-from weakref import WeakKeyDictionary
-
 from aiohttp import web
 
 from broker.core import lease
@@ -21,6 +18,7 @@ from broker.facade.claims import ByCredential, ByToken, Scope
 from broker.facade.presented import known, subject
 from broker.keeper import doubt
 from broker.keeper.member import Member
+from broker.serving.connection import Connection
 from broker.serving.context import DESK
 from broker.serving.headers import NO_STORE
 from broker.serving.pace import Turn, early
@@ -40,10 +38,6 @@ _SCOPE = "the token is for another project; leave the scope out, or ask for an i
 _STRANGE = "the broker did not hand out that token, or it has ended; use an application credential"
 
 
-# The SHA-256 of the token that was given last over each connection, for as long as that is there.
-_GIVEN: WeakKeyDictionary[BaseTransport, str] = WeakKeyDictionary()
-
-
 async def issue(request: web.Request) -> web.Response:
     """`POST /auth/tokens`."""
     desk = request.app[DESK]
@@ -61,8 +55,8 @@ async def issue(request: web.Request) -> web.Response:
     allowed = still(request, member.keeper)
     _in_scope(scope, held)
     handed_out(request, allowed, held, desk.clock.now())
-    if request.transport is not None:
-        _GIVEN[request.transport] = held.token.digest
+    if isinstance(request.protocol, Connection):
+        request.protocol.given = held.token.digest
     return _shown(request, held.token.value, held.token.body, 201)
 
 
@@ -124,7 +118,8 @@ async def _lively(request: web.Request, member: Member, allowed: Permit) -> Held
 
 def _given_over(request: web.Request) -> str | None:
     """The token that this connection was given."""
-    return None if request.transport is None else _GIVEN.get(request.transport)
+    connection = request.protocol
+    return connection.given if isinstance(connection, Connection) else None
 
 
 def _in_scope(scope: Scope | None, held: Held) -> None:

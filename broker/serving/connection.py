@@ -41,7 +41,9 @@ ONCE_OUT: web.ResponseKey[Callable[[], None]] = web.ResponseKey("once_out")
 class Connection(Punctual):
     """A connection of one proven caller."""
 
-    __slots__ = ("_back", "_came", "_desk", "_doorway", "_erred", "_link", "caller", "peer", "used", "user")
+    __slots__ = (
+        "_back", "_came", "_desk", "_doorway", "_erred", "_link", "caller", "given", "peer", "used", "user",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -63,6 +65,7 @@ class Connection(Punctual):
         self.caller = caller
         self.user = user
         self.peer = peer
+        self.given: str | None = None  # the SHA-256 of the token that the facade gave last over it
         self.used = False  # the crowd is told by `understood`
         self._came = came
         self._back = back
