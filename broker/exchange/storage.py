@@ -7,7 +7,6 @@
 
 import asyncio
 import json
-from collections.abc import Callable
 from typing import Final, Self
 
 from broker.core.errors import Fault, IamError
@@ -18,6 +17,7 @@ from broker.core.secret import wipe
 from broker.exchange.faults import refusal
 from broker.exchange.places import Places
 from broker.exchange.reply import parse_keys
+from broker.outward.observed import OnRequest, nobody, observed
 from broker.outward.transport import Endpoint, Transport
 
 OPERATION: Final = "s3"  # in the metrics
@@ -27,19 +27,12 @@ _CONNECTIONS = 16
 _READ = frozenset({200})
 _HEADERS = {"Content-Type": "application/json", "Accept": "application/xml, text/xml"}
 
-# Operation, "ok" or the fault, seconds; once per request that was not cancelled. Must not raise.
-OnRequest = Callable[[str, str, float], None]
-
-
-def _ignore(_operation: str, _outcome: str, _seconds: float) -> None:
-    pass
-
 
 class ObjectStorage:
     """The only caller of object storage; an async context manager that owns its connections."""
 
     def __init__(
-        self, places: Places, endpoint: Endpoint, clock: Clock, on_request: OnRequest = _ignore
+        self, places: Places, endpoint: Endpoint, clock: Clock, on_request: OnRequest = nobody
     ) -> None:
         """`endpoint` is that of the usual region."""
         self._places = places
@@ -65,17 +58,12 @@ class ObjectStorage:
         url = self._places.url(wish.region)
         if url is None:
             raise IamError(Fault.PROTOCOL, "the region is none that s3.url has a place for; see s3.region")
-        sent_at = self._clock.now()
-        body = _body(token, wish)
-        try:
-            reply = await self._asked(url, body, token, wish, sent_at)
-        except IamError as error:
-            self._on_request(OPERATION, error.fault.value, self._clock.now() - sent_at)
-            raise
-        finally:
-            wipe(body)
-        self._on_request(OPERATION, "ok", self._clock.now() - sent_at)
-        return reply
+        with observed(self._on_request, OPERATION, self._clock) as sent_at:
+            body = _body(token, wish)
+            try:
+                return await self._asked(url, body, token, wish, sent_at)
+            finally:
+                wipe(body)
 
     async def _asked(self, url: str, body: bytearray, token: Token, wish: Wish, sent_at: float) -> S3Reply:
         deadline = asyncio.get_running_loop().time() + self._endpoint.timeout

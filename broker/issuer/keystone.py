@@ -24,9 +24,10 @@ from broker.issuer.faults import Operation, refusal
 from broker.issuer.reply import parse_reply, parse_validity
 from broker.outward.address import next_url
 from broker.outward.headers import Headers, sole
+from broker.outward.observed import OnRequest, nobody, observed
 from broker.outward.transport import Answer, Transport
 
-__all__ = ["Endpoint", "Keystone", "OnRequest"]
+__all__ = ["Endpoint", "Keystone"]
 
 MAX_PAGES = 100
 MAX_ROWS = 10_000
@@ -47,20 +48,13 @@ _EXPECTED = {
     Operation.RELAY: _PASSED,
 }
 
-# Operation, "ok" or the fault, seconds; once per request that was not cancelled. Must not raise.
-OnRequest = Callable[[str, str, float], None]
-
 T = TypeVar("T")
-
-
-def _ignore(_operation: str, _outcome: str, _seconds: float) -> None:
-    pass
 
 
 class Keystone:
     """The only caller of IAM; an async context manager that owns its connections."""
 
-    def __init__(self, endpoint: Endpoint, clock: Clock, on_request: OnRequest = _ignore) -> None:
+    def __init__(self, endpoint: Endpoint, clock: Clock, on_request: OnRequest = nobody) -> None:
         self._endpoint = endpoint
         self._clock = clock
         self._on_request = on_request
@@ -187,19 +181,13 @@ class Keystone:
     ) -> T:
         """One request, understood or refused, and told to the observer."""
         transport = self._passing if operation is Operation.RELAY else self._transport
-        sent_at = self._clock.now()
-        deadline = min(until, asyncio.get_running_loop().time() + self._endpoint.timeout)
-        try:
-            told = {"Content-Type": "application/json", **(headers or {})}
+        told = {"Content-Type": "application/json", **(headers or {})}
+        with observed(self._on_request, operation.value, self._clock) as sent_at:
+            deadline = min(until, asyncio.get_running_loop().time() + self._endpoint.timeout)
             answer = await transport.exchange(method if body is None else "POST", url, told, body, deadline)
             if answer.status not in _EXPECTED[operation]:
                 raise refusal(operation, answer.status, answer.headers, answer.body)
-            result = parse(answer, sent_at)
-        except IamError as error:
-            self._on_request(operation.value, error.fault.value, self._clock.now() - sent_at)
-            raise
-        self._on_request(operation.value, "ok", self._clock.now() - sent_at)
-        return result
+            return parse(answer, sent_at)
 
 
 def _plain(headers: Headers, name: str) -> str | None:
