@@ -19,7 +19,7 @@ import structlog
 from broker import __version__
 from broker.auditing import Auditing, open_audit
 from broker.callers.container import in_container
-from broker.client_secrets import client_secrets_of
+from broker.client_secrets import Found, client_secrets_of
 from broker.clock import BootClock
 from broker.core import timing
 from broker.core.access import Owner
@@ -36,7 +36,7 @@ from broker.observability.metrics import Metrics, Reading
 from broker.observability.refusals import Refusals
 from broker.openings import openings
 from broker.reloading import LivePolicy, Reloading
-from broker.roster import Roster, places_of
+from broker.roster import Places, Roster, places_of
 from broker.serving import answers
 from broker.serving.allowed import Allowed
 from broker.serving.application import application
@@ -92,11 +92,7 @@ async def running(
     `load` reads the settings anew for a reload; without it they stay what they are. `handed` is what a service manager has
     given it.
     """
-    secrets, unread = client_secrets_of(settings, settings.identities)
-    found, doubts = places_of(settings, sources, settings.identities, unread)
-    sources.seal()
-    for problem in doubts:
-        _log.warning("key_unreadable", problem=str(problem), detail="the identity works with its other key")
+    found, secrets = _found(settings, sources)
     owner = Owner(os.getuid(), in_container())
     policy = LivePolicy(settings.policy(owner))
     async with AsyncExitStack() as stack:
@@ -130,16 +126,8 @@ async def running(
         # What another run has left in them is seen to before anything else.
         files.take_over(settings, roster.keyring)
         reloading = Reloading(
-            settings,
-            load or (lambda: settings),
-            sources,
-            roster,
-            policy,
-            owner,
-            allowed.rules_changed,
-            files,
-            told,
-        )
+            settings, load or (lambda: settings), sources, roster, policy, owner, allowed.rules_changed, files, told,
+        )  # fmt: skip
         stack.push_async_callback(reloading.aclose)
         desk = Desk(
             roster.keyring, roster.members, policy, clock, Drain(), metrics, Refusals(),
@@ -155,6 +143,16 @@ async def running(
         tick = Tick(desk, (auditing.tick, roster.client_secrets.tick, files.tick, told.tick))
         await stack.enter_async_context(ticking(tick))
         yield Broker(desk, tuple(doorway.label for doorway, _ in opened), reloading, told)
+
+
+def _found(settings: Settings, sources: Sources) -> tuple[Places, Found]:
+    """The keys and the client secrets at start. Raises ConfigError."""
+    secrets, unread = client_secrets_of(settings, settings.identities)
+    found, doubts = places_of(settings, sources, settings.identities, unread)
+    sources.seal()
+    for problem in doubts:
+        _log.warning("key_unreadable", problem=str(problem), detail="the identity works with its other key")
+    return found, secrets
 
 
 async def run(
