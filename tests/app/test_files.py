@@ -94,7 +94,7 @@ async def test_a_reload_changes_moves_and_removes_them_and_those_of_identities_t
         del one.identities["second"]
         await one.reload()
         await until(lambda: not (tmp_path / "b").exists())
-        await holds(tmp_path / "a", f"export OS_TOKEN={await token(one)}\n")
+        await holds(tmp_path / "a", f"export OS_TOKEN='{await token(one)}'\n")
         assert (tmp_path / "a").stat().st_mode & 0o777 == 0o640
         one.tables["files"] = [{"path": str(tmp_path / "c")}]
         await one.reload()
