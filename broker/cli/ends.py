@@ -66,6 +66,16 @@ def leave() -> NoReturn:
     os._exit(0)
 
 
+def journal_reads_stderr() -> bool:
+    """Whether systemd's journal does, as the variable tells that systemd sets for it; stderr may have been sent elsewhere since."""
+    told = os.environ.get("JOURNAL_STREAM")
+    try:
+        place = os.fstat(2)
+    except OSError:  # it is closed
+        return False
+    return told == f"{place.st_dev}:{place.st_ino}"
+
+
 def _end_unforeseen(error: Exception) -> NoReturn:
     """Tell a bad configuration as one, and of anything else its kind alone."""
     from broker.core.errors import ConfigError  # noqa: PLC0415
@@ -91,7 +101,9 @@ def without_secrets(text: str) -> str:
 
 
 def _say(sentence: str) -> None:
-    _write(f"broker: {without_secrets(sentence)}\n")
+    # The journal takes such a beginning for the priority, here that of an error, see sd-daemon(3).
+    priority = "<3>" if journal_reads_stderr() else ""
+    _write(f"{priority}broker: {without_secrets(sentence)}\n")
 
 
 def _write(text: str) -> None:

@@ -10,6 +10,7 @@ import sys
 import threading
 from pathlib import Path
 
+from broker.cli.ends import journal_reads_stderr
 from broker.garbage import loading
 from broker.hardening import allow_connections, close_environment, close_files, close_memory
 
@@ -37,7 +38,9 @@ def _serve(config: Path | None) -> None:
 
         settings = load(config, os.environ)
     allow_connections(settings.serving.connections)
-    logs.configure(settings.log.level, settings.log.format)
+    logs.configure(
+        settings.log.level, settings.log.format or ("journald" if journal_reads_stderr() else "json")
+    )
     strays.catch()
     handed = Handed.by(os.environ)
     asyncio.run(serve(settings, Sources(), lambda: load(config, os.environ), handed))

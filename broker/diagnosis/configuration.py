@@ -13,7 +13,7 @@ from broker.diagnosis.finding import Finding, Level, ok, problem, warning
 from broker.diagnosis.process import broker_at
 from broker.files import token_files
 from broker.identity.sources import Sources
-from broker.observability import to_file, to_journald, to_stdout
+from broker.observability import journald, to_file, to_journald, to_stdout
 from broker.settings import DEFAULT_FILE, Settings, UnixListener, load, named_file
 from broker.settings.cautions import cautions, same_keys
 from broker.settings.draft import Draft
@@ -115,7 +115,7 @@ def _audit(where: str) -> Sequence[Problem]:
             case "stdout":
                 to_stdout.judge()
             case "journald":
-                to_journald.judge(to_journald.SOCKET)
+                to_journald.judge(journald.SOCKET)
             case path:
                 to_file.judge(Path(path))
     except ConfigError as error:

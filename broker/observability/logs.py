@@ -1,4 +1,5 @@
-"""Logs: one line an event, JSON for machines or plain for people, on stderr, with a second net for secrets.
+"""Logs: one line an event, JSON for machines or plain for people, on stderr, or an entry of systemd's journal; with a second net
+for secrets.
 
 The first net is the type `Secret`, which cannot be printed. The second, `redaction`, cuts whatever looks like a secret out
 of every line, whoever wrote it. Tracebacks never show local variables: those hold what the types protect. `strays` brings
@@ -13,6 +14,7 @@ from typing import Any, Literal
 import structlog
 
 from broker.core.redaction import MASK, names_secret, redacted
+from broker.observability.log_entries import LogEntries
 
 Event = MutableMapping[str, Any]
 
@@ -41,8 +43,8 @@ def _cut(value: object) -> object:
     return redacted(str(value))
 
 
-def configure(level: str, form: Literal["json", "console"]) -> None:
-    """Send our own events and those of the libraries through one chain to stderr."""
+def configure(level: str, form: Literal["json", "console", "journald"]) -> None:
+    """Send our own events and those of the libraries through one chain, to stderr or to the journal."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -51,13 +53,13 @@ def configure(level: str, form: Literal["json", "console"]) -> None:
         without_secrets,
     ]
     renderer: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer()
-        if form == "json"
-        else structlog.dev.ConsoleRenderer(
+        structlog.dev.ConsoleRenderer(
             colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
         )
+        if form == "console"
+        else structlog.processors.JSONRenderer()
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = LogEntries() if form == "journald" else logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,

@@ -1,23 +1,17 @@
-"""The audit trail in systemd's journal, by its native protocol: one datagram a line, with the fields beside it.
-
-Each datagram finds the socket by its path anew, so that a journal that was restarted is simply there again.
-"""
+"""The audit trail in systemd's journal: an entry for each line, with the fields beside it."""
 
 import errno
 import socket
-import stat
 import struct
 from pathlib import Path
 
 from broker.core.errors import ConfigError, Problem
-from broker.observability.record import Record, Value
+from broker.observability import journald
+from broker.observability.record import Record
 
-SOCKET = Path("/run/systemd/journal/socket")
 PATIENCE = 1.0  # seconds that a journal which is busy is waited for
-_NOTICE = {"refusal": "5", "lost": "4"}
-_INFO = "6"
-_IDENTIFIER = "kakaocloud-broker"
-_PREFIX = "KAKAOCLOUD_BROKER_"
+_PRIORITY = {"refusal": 5, "lost": 4}  # notice, warning
+_INFO = 6
 
 
 class ToJournald:
@@ -25,11 +19,11 @@ class ToJournald:
 
     where = "journald"
 
-    def __init__(self, path: Path = SOCKET) -> None:
+    def __init__(self, path: Path = journald.SOCKET) -> None:
         """Raises ConfigError where there is no journal."""
         judge(path)
         self._path = str(path)
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+        self._socket = journald.opened()
         # It blocks our own thread, and no longer than this.
         seconds, rest = divmod(PATIENCE, 1)
         patience = struct.pack("@ll", int(seconds), int(rest * 1e6))
@@ -51,7 +45,7 @@ class ToJournald:
 
 def judge(path: Path) -> None:
     """Raises ConfigError where there is no journal; sends nothing."""
-    if not _is_socket(path):
+    if not journald.listens(path):
         what = f"is journald, and there is no socket at {path}"
         remedy = 'start systemd-journald, or in a container mount that socket; or write "stdout"'
         raise ConfigError(Problem("log.audit", what, remedy))
@@ -59,27 +53,5 @@ def judge(path: Path) -> None:
 
 def datagram(record: Record) -> bytes:
     """A record as the journal reads it."""
-    event = str(record.fields["event"])
-    fields: dict[str, Value] = {
-        "MESSAGE": record.line.decode().rstrip("\n"),
-        "PRIORITY": _NOTICE.get(event, _INFO),
-        "SYSLOG_IDENTIFIER": _IDENTIFIER,
-        **{f"{_PREFIX}{name.upper()}": value for name, value in record.fields.items()},
-    }
-    return b"".join(_field(name, value) for name, value in fields.items() if value is not None)
-
-
-def _field(name: str, value: Value) -> bytes:
-    """One field; a text of several lines goes with its length before it."""
-    # Whatever stands in a path, this must not fail.
-    text = str(value).encode(errors="backslashreplace")
-    if b"\n" in text:
-        return name.encode() + b"\n" + len(text).to_bytes(8, "little") + text + b"\n"
-    return name.encode() + b"=" + text + b"\n"
-
-
-def _is_socket(path: Path) -> bool:
-    try:
-        return stat.S_ISSOCK(path.stat().st_mode)
-    except OSError:
-        return False
+    priority = _PRIORITY.get(str(record.fields["event"]), _INFO)
+    return journald.entry(record.line.decode().rstrip("\n"), priority, record.fields)

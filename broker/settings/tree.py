@@ -48,7 +48,7 @@ class Log(Table):
     """What the broker writes about itself."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
-    format: Literal["json", "console"] = "json"
+    format: Literal["json", "console"] | None = None  # JSON, and in systemd's journal an entry with fields
     audit: AuditWord = "stdout"  # where the audit trail goes: also journald, off, or a file
 
 

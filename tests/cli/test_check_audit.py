@@ -13,8 +13,8 @@ import pytest
 
 from broker.core.errors import ConfigError
 from broker.observability import to_file
+from broker.observability.journald import SOCKET
 from broker.observability.to_file import ToFile
-from broker.observability.to_journald import SOCKET
 from tests.app.whole import key_folder
 from tests.callers.folders import open_folder
 from tests.cli.command import Ended, broker, environment

@@ -239,3 +239,21 @@ async def test_a_socket_that_is_taken_is_78_and_its_owner_stays(tmp_path: Path):
         ).one_sentence(78)
         assert "belongs to a broker that is running" in told
         assert (await get(tmp_path / "s", "/livez"))[0] == 200
+
+
+@pytest.mark.parametrize(("inode", "priority"), [(0, b"<3>"), (1, b"")])
+async def test_a_failure_is_an_error_where_the_journal_reads_stderr_and_no_other_line_begins_so(
+    tmp_path: Path, inode: int, priority: bytes
+):
+    """The variable is inherited by whoever a unit starts, wherever that sends its stderr."""
+    with (tmp_path / "err").open("wb") as stream:
+        place = os.fstat(stream.fileno())
+        process = await create_subprocess_exec(
+            *(sys.executable, "-m", "broker", "check", "--config", "/does/not/exist"),
+            stdout=PIPE,
+            stderr=stream,
+            env=environment({"JOURNAL_STREAM": f"{place.st_dev}:{place.st_ino + inode}"}),
+        )
+        await process.communicate()
+    assert process.returncode == 78
+    assert (tmp_path / "err").read_bytes().startswith(priority + b"broker: /does/not/exist")

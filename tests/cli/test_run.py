@@ -89,3 +89,23 @@ async def test_what_was_loaded_is_out_of_every_collection_and_what_comes_later_i
         "print(any(thing is made for thing in gc.get_objects()))",
     )
     assert ended.out == "True True\nTrue\n"
+
+
+@pytest.mark.parametrize(("form", "expected"), [("", "LogEntries"), ("json", "StreamHandler")])
+async def test_the_log_has_fields_where_the_journal_reads_stderr_unless_the_settings_want_another_form(
+    tmp_path: Path, form: str, expected: str
+):
+    config = tmp_path / "broker.toml"
+    config.write_text(
+        f'[identities.default]\nkeys = ["/k"]\n[[listen]]\nunix = "{tmp_path}/s"\n[log]\n'
+        + (f'format = "{form}"\n' if form else "")
+    )
+    program = PLAYED.replace(
+        "BODY",
+        "    import logging\n    print(*(type(each).__name__ for each in logging.getLogger().handlers))",
+    )
+    as_a_unit = (
+        "import os\nplace = os.fstat(2)\nos.environ['JOURNAL_STREAM'] = f'{place.st_dev}:{place.st_ino}'\n"
+    )
+    ended = await end(await start_python(as_a_unit + program, KAKAOCLOUD_BROKER_CONFIG=str(config)))
+    assert (ended.code, ended.out) == (0, f"{expected}\n"), ended

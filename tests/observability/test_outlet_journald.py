@@ -2,8 +2,6 @@
 
 import errno
 import os
-import socket
-from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -16,33 +14,8 @@ from broker.observability.outlet import Outlet
 from broker.observability.record import record
 from broker.observability.to_journald import ToJournald, datagram
 from tests.fakes.clock import EPOCH
+from tests.observability.played import Journal, fields
 from tests.observability.trail import CALLER, DIGEST, Kept, filled, numbered, until
-
-
-class Journal:
-    """A socket at a path, as journald has one."""
-
-    def __init__(self, path: Path) -> None:
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._socket.settimeout(10)
-        self._socket.bind(str(path))
-
-    def receive(self) -> dict[str, str]:
-        return dict(fields(self._socket.recv(1 << 16)))
-
-    def close(self) -> None:
-        self._socket.close()
-
-
-def fields(datagram: bytes) -> Iterator[tuple[str, str]]:
-    """As https://systemd.io/JOURNAL_NATIVE_PROTOCOL/ has them read."""
-    while datagram:
-        line, _, datagram = datagram.partition(b"\n")
-        name, equals, value = line.partition(b"=")
-        if not equals:
-            size = int.from_bytes(datagram[:8], "little")
-            value, datagram = datagram[8 : 8 + size], datagram[8 + size :].removeprefix(b"\n")
-        yield name.decode(), value.decode()
 
 
 @pytest.fixture
@@ -72,7 +45,7 @@ def test_a_line_comes_whole_with_its_fields_beside_it(path: Path):
             "TIME": "2026-01-01T00:00:00.000Z", "EVENT": "token", "UID": "1001", "GID": "1002", "PID": "77",
             "UNIT": "app.service", "CONTAINER": "c" * 64, "LISTENER": "/run/b.sock", "IDENTITY": "default",
             "DECISION": "allowed", "BY": "owner", "TOKEN_SHA256": "0123456789ab", "LIFE_LEFT": "60", "TIMES": "1",
-            "AGGREGATED": "True",
+            "AGGREGATED": "true",
         }.items()
     }  # fmt: skip
     assert "KAKAOCLOUD_BROKER_UID" not in refusal

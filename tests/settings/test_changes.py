@@ -102,7 +102,7 @@ def test_both_at_once():
         rekeyed=("default",), log_level=True, needs_restart=("refresh", "log.format")
     )
     taken = taken_over(RUNNING, new)
-    assert (taken.log.level, taken.log.format) == ("error", "json")
+    assert (taken.log.level, taken.log.format) == ("error", None)
     assert (taken.identities["default"].keys, taken.refresh) == (("/n",), RUNNING.refresh)
 
 
