@@ -16,7 +16,7 @@ from pathlib import Path
 from broker.callers import proc, process
 from broker.callers.process import Connection
 from broker.callers.recent import Recent, Seen
-from broker.callers.units import Lodging, lodging
+from broker.callers.units import Lodging, lodging, our_hierarchy
 from broker.core.access import Workload
 
 # What is needed for each connection is looked up once.
@@ -90,7 +90,7 @@ def _in_our_pid_namespace(caller: str) -> bool:
 
 def _lodging(caller: str) -> Lodging:
     try:
-        return lodging(proc.text(f"{caller}/cgroup"))
+        return lodging(proc.text(f"{caller}/cgroup"), our_hierarchy())
     except OSError:
         return Lodging()
 

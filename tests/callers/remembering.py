@@ -76,7 +76,9 @@ class House:
         (self.process / "stat").write_text(f"{PID} (sh) S {' '.join(['0'] * 20)}\n")
 
     def lives_in(self, unit: str) -> None:
-        (self.process / "cgroup").write_text(f"0::/system.slice/{unit}\n")
+        (self.process / "cgroup").write_text(
+            f"1:name=systemd:/system.slice/{unit}\n0::/system.slice/{unit}\n"
+        )
 
     def prove(self, connection: Connection) -> Workload:
         told = unix.prove(connection, "here", root=self.root, recent=self.recent)

@@ -137,7 +137,8 @@ def test_what_stands_under_the_pid_of_a_caller_that_has_ended_says_nothing_of_it
     with connected(tmp_path) as (connection, pid):
         other = tmp_path / "proc" / str(pid)
         other.mkdir(parents=True)
-        (other / "cgroup").write_text(f"0::/system.slice/docker-{'ab' * 32}.scope\n")
+        group = f"/system.slice/docker-{'ab' * 32}.scope"
+        (other / "cgroup").write_text(f"1:name=systemd:{group}\n0::{group}\n")
         (other / "status").write_text(f"NSpid:\t{pid}\nUid:\t{uid}\t{uid}\t{uid}\t{uid}\n")
         if not old:  # there the start time alone tells
             (other / "stat").write_text(f"{pid} (sh) S {' '.join(['0'] * 20)}\n")

@@ -49,7 +49,9 @@ def test_a_pid_that_the_kernel_gives_again_brings_nothing_along(tmp_path: Path):
 
         def lives(pid: int, unit: str) -> None:
             (tmp_path / str(pid)).mkdir(exist_ok=True)
-            (tmp_path / str(pid) / "cgroup").write_text(f"0::/system.slice/{unit}\n")
+            (tmp_path / str(pid) / "cgroup").write_text(
+                f"1:name=systemd:/system.slice/{unit}\n0::/system.slice/{unit}\n"
+            )
             (tmp_path / str(pid) / "status").write_text(f"NSpid:\t{pid}\n")
 
         command = [sys.executable, "-c", CONNECTING, str(tmp_path / "r")]

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broker.callers.units import Lodging, lodging
+from broker.callers.units import Hierarchy, Lodging, hierarchy, lodging
 
 ID, INNER = "ab" * 32, "cd" * 32
 USER = frozenset({"user.slice", "user-1000.slice"})
@@ -59,7 +59,7 @@ SYSTEM = frozenset({"system.slice"})
     ],
 )
 def test_the_systems_unit_its_slices_and_the_container_are_told(path, unit, slices, container):
-    assert lodging(f"0::{path}\n") == Lodging(unit, slices, container)
+    assert lodging(f"0::{path}\n", Hierarchy.UNIFIED) == Lodging(unit, slices, container)
 
 
 @pytest.mark.parametrize(
@@ -78,23 +78,48 @@ def test_the_systems_unit_its_slices_and_the_container_are_told(path, unit, slic
     ],
 )
 def test_nobody_gets_into_a_unit_by_naming_a_group_so(path: str):
-    assert lodging(f"0::{path}\n").unit != "app.service"
+    assert lodging(f"0::{path}\n", Hierarchy.UNIFIED).unit != "app.service"
 
 
 @pytest.mark.parametrize("path", [f"/../{ID}", f"/../../docker/{ID}", f"/docker/{ID}/../{INNER}"])
 def test_nobody_is_in_a_container_of_which_another_namespace_tells(path: str):
-    assert lodging(f"0::{path}\n") == Lodging()
+    assert lodging(f"0::{path}\n", Hierarchy.UNIFIED) == Lodging()
 
 
-def test_where_there_are_several_hierarchies_systemds_own_counts():
-    text = "9:name=systemd:/system.slice/app.service\n4:memory:/x\n0::/system.slice/other.service\n"
-    assert lodging(text).unit == "app.service"
-    assert lodging("4:memory:/system.slice/app.service\n") == Lodging()
-    assert lodging("") == Lodging()
+GROUPS = "9:name=systemd:/system.slice/app.service\n4:memory:/x\n0::/system.slice/other.service\n"
+V1 = "31 23 0:28 / /sys/fs/cgroup rw,relatime - tmpfs tmpfs rw,mode=755\n37 31 0:34 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n"
+BESIDE = V1 + "41 31 0:38 / /sys/fs/cgroup/unified rw,relatime - cgroup2 cgroup2 rw\n"
+V2 = "28 22 0:25 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n"
+OLD_CONTAINERS = V2 + "99 28 0:50 / /sys/fs/cgroup/systemd rw - cgroup cgroup rw,xattr,name=systemd\n"
 
 
-@given(st.text(alphabet="abc-./:_@\n0179", max_size=60))
-def test_whatever_stands_there_gives_a_lodging_and_never_raises(text: str):
-    at = lodging(text)
+@pytest.mark.parametrize(
+    ("mounts", "unit"),
+    [
+        (V1, "app.service"),
+        (BESIDE, "app.service"),
+        (V2, "other.service"),
+        # There root of a container names groups as it likes, which systemd has nothing to do with.
+        (OLD_CONTAINERS, "other.service"),
+        (V1 + V2, "other.service"),
+        (V2 + V1, "app.service"),
+        ("", "app.service"),
+    ],
+)
+def test_of_several_hierarchies_the_one_in_which_systemd_names_groups_counts(mounts: str, unit: str):
+    assert lodging(GROUPS, hierarchy(mounts)).unit == unit
+
+
+def test_nobody_is_anywhere_without_a_line_of_that_hierarchy():
+    for each in Hierarchy:
+        assert lodging("4:memory:/system.slice/app.service\n", each) == Lodging()
+        assert lodging("", each) == Lodging()
+    assert lodging("0::/system.slice/app.service\n", Hierarchy.NAMED) == Lodging()
+    assert lodging("1:name=systemd:/system.slice/app.service\n", Hierarchy.UNIFIED) == Lodging()
+
+
+@given(st.text(alphabet="abc-./:_@\n0179", max_size=60), st.sampled_from(Hierarchy))
+def test_whatever_stands_there_gives_a_lodging_and_never_raises(text: str, of: Hierarchy):
+    at = lodging(text, of)
     assert at.unit is None or at.unit.endswith((".service", ".scope"))
     assert all(part.endswith(".slice") for part in at.slices)

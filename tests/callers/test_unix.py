@@ -13,11 +13,11 @@ import pytest
 
 from broker.callers import unix
 from broker.callers.listeners import unix_listener
-from broker.callers.units import lodging
+from broker.callers.units import lodging, our_hierarchy
 from broker.core.access import Workload
 from tests.callers.folders import open_folder
 
-AT = lodging(Path("/proc/self/cgroup").read_text())
+AT = lodging(Path("/proc/self/cgroup").read_text(), our_hierarchy())
 OURSELVES = Workload(os.getuid(), os.getgid(), os.getpid(), "here", frozenset(os.getgroups()), *AT)
 
 STRANGER = """

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from broker.callers.units import lodging
+from broker.callers.units import Hierarchy, lodging, our_hierarchy
 
 
 @contextmanager
@@ -36,15 +36,12 @@ def _made(root: Path, names: tuple[str, ...], made: list[Path]) -> Path | None:
 
 
 def _root() -> Path | None:
-    """Where systemd's hierarchy is mounted: that of its name with cgroup v1, else the only one."""
+    """Where the hierarchy is mounted in which the broker looks for units."""
+    if our_hierarchy() is Hierarchy.UNIFIED:
+        return Path("/sys/fs/cgroup")
     mounts = [line.split() for line in Path("/proc/self/mounts").read_text().splitlines()]
-    named = [
-        where
-        for _, where, kind, words, *_ in mounts
-        if kind == "cgroup" and "name=systemd" in words.split(",")
-    ]
-    only = [where for _, where, kind, *_ in mounts if kind == "cgroup2"]
-    return next((Path(where) for where in (*named, *only)), None)
+    named = (where for _, where, _, words, *_ in mounts if "name=systemd" in words.split(","))
+    return next(map(Path, named), None)
 
 
 def _is_seen(group: Path, names: tuple[str, ...]) -> bool:
@@ -52,4 +49,4 @@ def _is_seen(group: Path, names: tuple[str, ...]) -> bool:
     script = 'echo 0 >"$1" && cat /proc/self/cgroup'
     command = ["sh", "-c", script, "sh", str(group / "cgroup.procs")]
     played = subprocess.run(command, check=False, capture_output=True, text=True, timeout=10)
-    return not played.returncode and lodging(played.stdout).unit == names[-1]
+    return not played.returncode and lodging(played.stdout, our_hierarchy()).unit == names[-1]
