@@ -8,7 +8,7 @@
 
 import os
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import click
@@ -16,6 +16,7 @@ import click
 from broker.cli.config import config_option
 from broker.cli.whom import whom
 from broker.diagnosis.configuration import doubts, file_of
+from broker.diagnosis.credentials import RENEWED, by_systemd
 from broker.files import token_files
 from broker.hardening import close_memory
 from broker.settings import Grant, Listener, Settings, TcpListener, load
@@ -43,11 +44,11 @@ def check(config: Path | None) -> None:
     file = file_of(config, os.environ)
     for doubt in doubts(settings, file, os.environ):
         click.echo(f"warning: {doubt}", err=True)
-    for line in summary(settings, file):
+    for line in summary(settings, file, os.environ):
         click.echo(line)
 
 
-def summary(settings: Settings, file: Path | None) -> Iterator[str]:
+def summary(settings: Settings, file: Path | None, environ: Mapping[str, str]) -> Iterator[str]:
     """What the settings come to, for people."""
     yield f"Good: {file or 'no file, the environment alone'}"
     yield "Listeners:"
@@ -57,6 +58,8 @@ def summary(settings: Settings, file: Path | None) -> Iterator[str]:
         keys = f"key{'s' * (len(identity.keys) > 1)} from {', then '.join(identity.keys)}"
         proof = f"; client secret from {identity.client_secret_file}" if identity.client_secret_file else ""
         yield f"  {name}: {keys}; IAM at {settings.iam_of(name).url}{proof}"
+        if any(by_systemd(words, environ) for words in identity.keys):
+            yield f"    from systemd: {RENEWED}"
     yield f"Audit trail: {settings.log.audit}"
     if settings.files:
         yield "Token files:"

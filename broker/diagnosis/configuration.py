@@ -1,7 +1,7 @@
 """Settings, key files and what lies beside them, judged as a start would judge them; nothing is made or sent."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +9,7 @@ from pathlib import Path
 from broker.client_secrets import client_secrets_of
 from broker.core.errors import ConfigError, Problem
 from broker.core.model import AccessKey
+from broker.diagnosis.credentials import unseen
 from broker.diagnosis.finding import Finding, Level, ok, problem, warning
 from broker.diagnosis.process import broker_at
 from broker.files import token_files
@@ -23,7 +24,6 @@ from broker.sinks import foresight
 
 _ABOUT = "settings"
 _AS_BROKER = "run this as the broker's own user: sudo -u kakaocloud-broker broker doctor"
-_CREDENTIALS = "/run/credentials/"
 
 
 def file_of(config: Path | None, environ: Mapping[str, str]) -> Path | None:
@@ -36,10 +36,12 @@ def doubts(settings: Settings, file: Path | None, environ: Mapping[str, str]) ->
 
     Reads the keys, and takes those of the environment out of it.
     """
-    found = [*cautions(settings), *near_misses(environ)]
+    named = [words for identity in settings.identities.values() for words in identity.keys]
+    hidden = {words: doubt for words in named if (doubt := unseen(words, environ))}
+    found = [*cautions(settings), *near_misses(environ), *hidden.values()]
     _, unread = client_secrets_of(settings, settings.identities)
     beside = [*unread, *_audit(settings.log.audit), *_files(settings, file, environ)]
-    return [*found, *same_keys(_keys(settings, Sources(), beside))]
+    return [*found, *same_keys(_keys(settings, Sources(), hidden, beside))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +72,7 @@ def configuration(config: Path | None, environ: Mapping[str, str]) -> Configurat
     except ConfigError as error:
         broker = _broker(settings)
         return Configuration(settings, [_seen(one, broker) for one in error.problems])
-    good = ok(_ABOUT, f"{where}: good, keys of {', '.join(sorted(settings.identities))} included")
-    return Configuration(settings, [good, *found])
+    return Configuration(settings, [ok(_ABOUT, f"{where}: good"), *found])
 
 
 def _found(one: Problem) -> Finding:
@@ -83,10 +84,6 @@ def _found(one: Problem) -> Finding:
 
 def _seen(one: Problem, broker: int | None) -> Finding:
     """Beside a broker that runs as another user, only what is missing is missing for both."""
-    if any(path.startswith(_CREDENTIALS) for path in (one.where, one.what)):
-        return warning(
-            one.where, one.what, "systemd makes it, for the unit alone: while that runs, root may look"
-        )
     if broker in {None, os.geteuid()} or one.what == "does not exist":
         return _found(one)
     found = _found(one)
@@ -131,8 +128,10 @@ def _files(settings: Settings, file: Path | None, environ: Mapping[str, str]) ->
         yield from foresight.problems(each, draft.where(("files", index)))
 
 
-def _keys(settings: Settings, sources: Sources, beside: Iterable[Problem]) -> dict[str, list[AccessKey]]:
-    """The keys of all identities, the second ones too. Raises ConfigError with the problems of all of them.
+def _keys(
+    settings: Settings, sources: Sources, hidden: Container[str], beside: Iterable[Problem]
+) -> dict[str, list[AccessKey]]:
+    """The keys of all identities but the hidden, the second ones too. Raises ConfigError with the problems of all of them.
 
     `beside` are problems that were found elsewhere, told with them.
     """
@@ -140,6 +139,8 @@ def _keys(settings: Settings, sources: Sources, beside: Iterable[Problem]) -> di
     problems: list[Problem] = []
     for name, identity in settings.identities.items():
         for words in identity.keys:
+            if words in hidden:
+                continue
             try:
                 found[name].append(sources.of(words).read())
             except ConfigError as error:
@@ -148,4 +149,4 @@ def _keys(settings: Settings, sources: Sources, beside: Iterable[Problem]) -> di
     problems += beside
     if problems:
         raise ConfigError(*problems)
-    return found
+    return {name: keys for name, keys in found.items() if keys}

@@ -6,8 +6,8 @@
 import os
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 
+from broker.diagnosis.credentials import RENEWED, by_systemd
 from broker.diagnosis.finding import Finding, ok, problem, warning
 from broker.settings import Settings
 from broker.settings.cautions import SYSTEMD
@@ -15,7 +15,6 @@ from broker.settings.cautions import SYSTEMD
 SERVICE, SOCKET = "kakaocloud-broker.service", "kakaocloud-broker.socket"
 _PROPERTIES = "Id,MainPID,LoadState,ActiveState,SubState,Result,NRestarts,NeedDaemonReload,Listen,StatusText,UnitFileState"
 _TIMEOUT = 4.0  # seconds
-_CREDENTIALS = Path("/run/credentials")
 _ABOUT = "systemd"
 
 Unit = Mapping[str, Sequence[str]]
@@ -125,9 +124,7 @@ def _socket(unit: Unit, settings: Settings | None) -> Iterator[Finding]:
 
 
 def _credentials(settings: Settings | None, environ: Mapping[str, str]) -> Iterator[Finding]:
-    folders = [_CREDENTIALS, *([Path(own)] if (own := environ.get("CREDENTIALS_DIRECTORY")) else [])]
     for name, identity in ({} if settings is None else settings.identities).items():
         for words in identity.keys:
-            if any(Path(words).is_relative_to(folder) for folder in folders):
-                says = "comes by systemd's credentials, which stay the same for as long as the broker runs"
-                yield ok(f"key {name}", says, f"after you replace it: systemctl restart {SERVICE}")
+            if by_systemd(words, environ):
+                yield ok(f"key {name}", f"{words} comes from systemd", RENEWED)

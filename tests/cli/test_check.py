@@ -104,6 +104,24 @@ async def test_the_environment_alone(tmp_path: Path):
     ]
 
 
+async def test_a_key_of_systemds_credentials_is_not_missed_and_its_renewal_is_explained(config: Path):
+    """Before the first start nobody can read it, and a reload would not read another one."""
+    key = "/run/credentials/none.service/default.toml"
+    ended = await checked(config, KAKAOCLOUD_BROKER_IDENTITIES__DEFAULT__KEYS=f'["{key}"]')
+    assert (ended.code, ended.err) == (
+        0,
+        f"warning: {key}: was not looked at: systemd makes it for the unit alone, while that runs; once it runs, run this as root\n",
+    )
+    assert "put the next key beside it, not over it, and run systemctl restart" in ended.out
+
+
+async def test_a_key_of_systemds_credentials_that_can_be_read_is_judged(config: Path, tmp_path: Path):
+    (tmp_path / "keys/secret").write_text("")
+    ended = await checked(config, CREDENTIALS_DIRECTORY=str(tmp_path))
+    assert ended.code == 78
+    assert f"{tmp_path}/keys/secret" in ended.err
+
+
 async def test_a_variable_that_is_nearly_a_setting_is_a_warning(config: Path):
     ended = await checked(
         config, KAKAOCLOUD_BROKER_GRANT=CANARY, KAKAOCLOUD_BROKER_PORT="tcp://10.0.0.1:9780"
@@ -159,7 +177,7 @@ async def test_run_refuses_in_the_same_words(config: Path):
 
 def test_the_summary_tells_each_listener_identity_and_grant():
     settings = Settings.model_validate(WHOLE)
-    assert list(summary(settings, Path("/f"))) == [
+    assert list(summary(settings, Path("/f"), {})) == [
         "Good: /f",
         "Listeners:",
         "  /nowhere/s: tokens, health, metrics; identities shop alone",
@@ -180,7 +198,7 @@ def test_the_summary_tells_each_listener_identity_and_grant():
 
 def test_without_grants_the_owners_rule_is_told():
     settings = Settings.model_validate({key: value for key, value in WHOLE.items() if key != "grants"})
-    assert list(summary(settings, None))[-1] == (
+    assert list(summary(settings, None, {}))[-1] == (
         "  no grants: the broker's own user, and over a Unix socket root of this host (of no container), "
         "read every identity; nobody else"
     )

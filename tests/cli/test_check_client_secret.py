@@ -101,7 +101,7 @@ def test_what_no_listener_serves_over_tcp_needs_none(listen: list[dict[str, Any]
 
 def test_the_summary_names_the_file():
     tree = {"listen": BOTH, "identities": {"a": {"keys": ["/k"], "client_secret_file": "/c/a"}}}
-    lines = list(summary(Settings.model_validate(tree), None))
+    lines = list(summary(Settings.model_validate(tree), None, {}))
     assert "  a: key from /k; IAM at https://iam.kakaocloud.com/identity/v3; client secret from /c/a" in lines
 
 

@@ -66,8 +66,8 @@ def test_a_socket_unit_and_settings_that_do_not_go_together(tmp_path: Path):
 
 def test_keys_of_systemd_are_fixed_for_a_run(tmp_path: Path):
     tree = settings(tmp_path, {"default": {"keys": [f"{tmp_path}/keys"]}})
-    assert "stay the same" not in "".join(found(None, tree))
-    assert "stay the same" in "".join(found(None, tree, CREDENTIALS_DIRECTORY=str(tmp_path)))
+    assert "decrypted at the start alone" not in "".join(found(None, tree))
+    assert "decrypted at the start alone" in "".join(found(None, tree, CREDENTIALS_DIRECTORY=str(tmp_path)))
 
 
 def test_a_manager_that_hangs_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
