@@ -12,13 +12,13 @@ from broker.client.failures import BadAddress, Unreachable
 from broker.diagnosis import clocks, health, iam, identities, limits, manager, ports, sockets, variables
 from broker.diagnosis.configuration import Configuration, configuration
 from broker.diagnosis.examination import Examined, Look, examine
-from broker.diagnosis.finding import Finding, problem, warning
+from broker.diagnosis.finding import Finding, failure, warning
 from broker.diagnosis.process import broker_at
 from broker.settings import Settings, UnixListener
 from broker.settings.defaults import SYSTEM_CACHE
 from broker.settings.tree import Iam
 
-SETTINGS_SECONDS = 3.0  # for the settings and key files
+FIRST_SECONDS = 3.0  # for the settings and key files, and for systemd's word
 LOOKS_SECONDS = 9.5  # for all the rest, side by side
 
 
@@ -28,21 +28,31 @@ class Scene:
 
     settings: Settings | None
     environ: Mapping[str, str]  # with where the broker is, for a client
+    units: str | None = None  # what systemd says of them
 
 
 def diagnosed(config: Path | None, environ: Mapping[str, str]) -> Examined:
     """All that was found."""
     environ = beside(environ)
     read: list[Configuration] = []
+    units: list[str | None] = []
 
-    def look() -> Sequence[Finding]:
+    def read_settings() -> Sequence[Finding]:
         read.append(configuration(config, environ))
         return read[0].findings
 
-    first = examine({"settings": look}, SETTINGS_SECONDS)
+    def ask_systemd() -> Sequence[Finding]:
+        units.append(manager.show())
+        return ()
+
+    # Before anything connects, which starts a broker whose socket unit waits: a unit that has failed would seem to be starting.
+    first = examine({"settings": read_settings, "systemd": ask_systemd}, FIRST_SECONDS)
     settings = read[0].settings if read else None
-    scene = Scene(settings, _addressed(settings, environ))
-    rest = examine(looks(scene, environ), LOOKS_SECONDS)
+    scene = Scene(settings, _addressed(settings, environ), units[0] if units else None)
+    wanted = looks(scene, environ)
+    if not units:  # why it gave none was told
+        del wanted["systemd"]
+    rest = examine(wanted, LOOKS_SECONDS)
     return Examined([*first.findings, *rest.findings], first.unfinished or rest.unfinished)
 
 
@@ -60,7 +70,7 @@ def looks(scene: Scene, environ: Mapping[str, str]) -> dict[str, Look]:
     """Each look by what it is about, in the order in which its findings are told."""
     settings = scene.settings
     found: dict[str, Look] = {
-        "systemd": partial(manager.manager, settings, environ),
+        "systemd": partial(manager.manager, settings, environ, scene.units),
         "sockets": partial(_sockets, scene),
         "broker": partial(_broker, scene),
         "identities": partial(identities.identities, scene.environ),
@@ -129,7 +139,7 @@ def _broker(scene: Scene) -> Iterator[Finding]:
     except BadAddress:  # told with the environment
         return
     except Unreachable as error:
-        yield problem("broker", str(error), absent=True)
+        yield failure("broker", error, absent=True)
         return
     # Where there is no file, asking tells so.
     if isinstance(place, UnixAddress) and Path(place.path).exists() and not os.access(place.path, os.W_OK):

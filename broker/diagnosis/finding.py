@@ -50,3 +50,9 @@ def exit_code(findings: Sequence[Finding]) -> int:
     if not problems:
         return 0
     return 69 if all(finding.absent for finding in problems) else 1
+
+
+def failure(about: str, error: Exception, *, absent: bool = False) -> Finding:
+    """What one of our own errors tells, which is a sentence with its remedy behind a semicolon."""
+    says, _, remedy = str(error).partition("; ")
+    return problem(about, says, remedy, absent=absent)

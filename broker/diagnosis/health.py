@@ -8,7 +8,7 @@ from broker import __version__
 from broker.client import ask
 from broker.client.address import Address
 from broker.client.failures import Unreachable
-from broker.diagnosis.finding import Finding, ok, problem, warning
+from broker.diagnosis.finding import Finding, failure, ok, problem, warning
 
 _ABOUT = "broker"
 _TIMEOUT = 3.0  # seconds
@@ -22,7 +22,7 @@ def health(place: Address) -> Iterator[Finding]:
     try:
         alive = ask.get(place, "/livez", {}, _TIMEOUT)
     except Unreachable as error:
-        yield problem(_ABOUT, str(error), absent=True)
+        yield failure(_ABOUT, error, absent=True)
         return
     took = time.monotonic() - began
     if alive.status != 200:
@@ -44,7 +44,7 @@ def _ready(place: Address) -> Iterator[Finding]:
     try:
         tree = ask.get(place, "/readyz", {}, _TIMEOUT).tree()
     except Unreachable as error:
-        yield problem(_ABOUT, str(error))
+        yield failure(_ABOUT, error)
         return
     reports = tree.get("identities")
     reports = reports if isinstance(reports, dict) else {}

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 from broker.core.errors import ConfigError, IamError
-from broker.diagnosis.finding import Finding, ok, problem, warning
+from broker.diagnosis.finding import Finding, failure, ok, problem, warning
 from broker.issuer.endpoint import IAM, Endpoint
 from broker.outward.headers import date
 from broker.outward.proxy import proxy_for
@@ -38,7 +38,7 @@ def iam(one: Iam) -> Iterator[Finding]:
     try:
         proxied = proxy_for(IAM, one.url) is not None
     except IamError as error:
-        yield problem(about, str(error))
+        yield failure(about, error)
         return
     if proxied:
         yield ok(about, f"is asked through the proxy that {parts.scheme}_proxy names")
@@ -92,7 +92,7 @@ def _asked(about: str, one: Iam) -> Iterator[Finding]:
     try:
         answer = asyncio.run(_get(one))
     except IamError as error:
-        yield problem(about, str(error))
+        yield failure(about, error)
         return
     except ConfigError as error:
         yield from (problem(each.where, each.what, each.remedy) for each in error.problems)

@@ -8,7 +8,7 @@ from typing import Any
 from broker.client import fetch
 from broker.client.failures import ClientError, Denied, Unreachable
 from broker.core.durations import rough
-from broker.diagnosis.finding import Finding, ok, problem, warning
+from broker.diagnosis.finding import Finding, failure, ok, problem, warning
 
 _AS_WHOM = "run this as the broker's own user or as root, or get a grant (broker explain)"
 _GRANT = "if it should, grant it: broker explain says how"
@@ -31,7 +31,7 @@ def identities(environ: Mapping[str, str]) -> Iterator[Finding]:
     except Unreachable:  # another look tells
         return
     except ClientError as error:
-        yield problem("identities", str(error))
+        yield failure("identities", error)
         return
     if not rows:
         yield warning("identities", "this user may see none", _AS_WHOM)
@@ -80,7 +80,7 @@ def _token(environ: Mapping[str, str], rows: Sequence[Mapping[str, Any]]) -> Ite
             about, "this user may see it, and not read it" if names else "this user may read none", _GRANT
         )
     except ClientError as error:
-        yield problem(about, str(error))
+        yield failure(about, error)
     else:
         took = time.monotonic() - began
         told = f"handed to this user in {took * 1000:.0f} ms"

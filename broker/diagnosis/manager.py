@@ -5,7 +5,7 @@
 
 import os
 import subprocess
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from broker.diagnosis.credentials import RENEWED, by_systemd
 from broker.diagnosis.finding import Finding, ok, problem, warning
@@ -14,7 +14,7 @@ from broker.settings.cautions import SYSTEMD
 
 SERVICE, SOCKET = "kakaocloud-broker.service", "kakaocloud-broker.socket"
 _PROPERTIES = "Id,MainPID,LoadState,ActiveState,SubState,Result,NRestarts,NeedDaemonReload,Listen,StatusText,UnitFileState"
-_TIMEOUT = 4.0  # seconds
+_TIMEOUT = 2.5  # seconds
 _ABOUT = "systemd"
 
 Unit = Mapping[str, Sequence[str]]
@@ -39,11 +39,8 @@ def show() -> str | None:
     return done.stdout
 
 
-def manager(
-    settings: Settings | None, environ: Mapping[str, str], show: Callable[[], str | None] = show
-) -> Iterator[Finding]:
-    """The state of both units, and what of the settings does not go with them."""
-    said = show()
+def manager(settings: Settings | None, environ: Mapping[str, str], said: str | None) -> Iterator[Finding]:
+    """The state of both units by what `show` said, and what of the settings does not go with them."""
     units = {} if said is None else units_of(said)
     service, socket = units.get(SERVICE, {}), units.get(SOCKET, {})
     if _first(service, "LoadState") != "loaded":

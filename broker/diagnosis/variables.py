@@ -5,7 +5,7 @@ from urllib.request import getproxies, proxy_bypass
 
 from broker.client import address
 from broker.client.failures import BadAddress, Unreachable
-from broker.diagnosis.finding import Finding, ok, problem, warning
+from broker.diagnosis.finding import Finding, failure, ok, warning
 
 _ABOUT = "environment"
 
@@ -17,9 +17,9 @@ def variables(environ: Mapping[str, str]) -> Iterator[Finding]:
         try:
             yield ok(_ABOUT, f"{address.VARIABLE} sends clients to {address.find(environ)}")
         except BadAddress as error:
-            yield problem(_ABOUT, str(error))
+            yield failure(_ABOUT, error)
         except Unreachable as error:
-            yield problem(_ABOUT, str(error), absent=True)
+            yield failure(_ABOUT, error, absent=True)
     yield from _proxies(getproxies())
 
 

@@ -25,7 +25,7 @@ def said(service: str = "active", socket: str = "active", restarts: int = 0) -> 
 
 
 def found(text: str | None, tree: Settings | None = None, **environ: str) -> list[str]:
-    return told(manager.manager(tree, environ, lambda: text))
+    return told(manager.manager(tree, environ, text))
 
 
 @pytest.mark.parametrize("text", [None, ABSENT])

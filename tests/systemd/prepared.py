@@ -21,6 +21,8 @@ identity = "default"
 users = ["root", "app"]
 [s3]
 url = "http://127.0.0.1:9770/s3/{region}"
+[log]
+audit = "journald"
 """
 
 

@@ -9,6 +9,15 @@ from tests.systemd.machine import Machine
 from tests.systemd.prepared import SOCKET, UNIT, install, prepare
 
 pytestmark = [pytest.mark.systemd, pytest.mark.timeout(300)]
+_WAITING = """[Unit]
+Requires=kakaocloud-broker.service
+After=kakaocloud-broker.service
+[Service]
+Type=oneshot
+User=app
+ExecStartPre=/usr/bin/broker wait --timeout 3s
+ExecStart=/usr/bin/broker token
+"""
 _LEFT = "find / /run /dev/shm -xdev -ignore_readdir_race -not -path '/proc/*' -not -path '/sys/*' \\( -iname '*kakaocloud*' -o -nouser -o -nogroup \\)"
 
 
@@ -22,12 +31,30 @@ def test_without_an_iam_the_unit_is_active_and_says_that_it_is_degraded(machine:
     machine.run("broker wait --timeout 60s", timeout=90)
 
 
+def test_a_unit_that_waits_for_a_token_fails_without_one_and_starts_with_one(machine: Machine):
+    """As docs/systemd.md has it; `broker wait` is what its administrator decides by."""
+    machine.write("/etc/systemd/system/waiting.service", _WAITING)
+    machine.run(f"systemctl daemon-reload && systemctl stop {UNIT} fake-iam")
+    machine.run("rm -r /run/kakaocloud-broker-state/*")
+    assert machine.code("systemctl start waiting") == 1
+    assert machine.show(UNIT, "ActiveState") == "active"
+    assert machine.show("waiting", "Result") == "exit-code"
+    told = machine.run("journalctl -u waiting -p err -o cat --no-pager")
+    assert "no usable token" in told or "not" in told, told
+    machine.run(
+        "systemctl start fake-iam && systemctl reset-failed waiting && broker wait --timeout 60s", timeout=90
+    )
+    machine.run("systemctl start waiting")
+    assert machine.show("waiting", "Result") == "success"
+
+
 def test_a_bad_configuration_is_not_tried_again(machine: Machine):
     file = "/etc/kakaocloud-broker/broker.toml"
     machine.run(f"cp {file} /srv/before.toml && echo 'nonsense = 1' >> {file}")
     assert machine.code(f"systemctl restart {UNIT}") != 0
     assert machine.show(UNIT, "ExecMainStatus") == "78"
     assert machine.show(UNIT, "ActiveState") == "failed"
+    assert "nonsense" in machine.run(f"journalctl -u {UNIT} -p err -t kakaocloud-broker -o cat --no-pager")
     machine.run(f"cp /srv/before.toml {file} && systemctl start {UNIT}")
 
 

@@ -49,10 +49,24 @@ def test_the_key_is_in_no_file_that_stays(machine: Machine):
     assert not found
 
 
-def test_the_journal_has_the_events_of_the_broker(machine: Machine):
-    lines = machine.run(f"journalctl -u {UNIT} -o json").splitlines()
-    ours = [json.loads(line) for line in lines if json.loads(line).get("_COMM") == "broker"]
-    assert any("serving" in str(line["MESSAGE"]) for line in ours), lines
+def _entries(machine: Machine, event: str) -> list[dict[str, str]]:
+    said = machine.run(f"journalctl -u {UNIT} -t kakaocloud-broker KAKAOCLOUD_BROKER_EVENT={event} -o json")
+    return [json.loads(line) for line in said.splitlines()]
+
+
+def test_the_journal_has_the_log_and_the_audit_trail_with_fields_and_priorities(machine: Machine):
+    machine.run("setpriv --reuid app --clear-groups broker token >/dev/null")
+    assert machine.code("setpriv --reuid 65000 --clear-groups broker token") == 77
+    (issued,) = _entries(machine, "token_issued")
+    assert (issued["PRIORITY"], issued["KAKAOCLOUD_BROKER_IDENTITY"]) == ("6", "default")
+    assert issued["MESSAGE"].startswith("token_issued identity=default token_sha256=")
+    (denied,) = _entries(machine, "refused")
+    assert (denied["PRIORITY"], denied["KAKAOCLOUD_BROKER_UID"]) == ("4", "65000")
+    given = _entries(machine, "token")
+    assert machine.run("id -u app") in {line["KAKAOCLOUD_BROKER_UID"] for line in given}
+    assert {line["PRIORITY"] for line in given} == {"6"}
+    (refusal,) = _entries(machine, "refusal")
+    assert (refusal["PRIORITY"], refusal["KAKAOCLOUD_BROKER_BY"]) == ("5", "no grant")
 
 
 def test_a_connection_starts_the_broker(machine: Machine):
