@@ -139,7 +139,6 @@ async def running(
         for doorway, listening in opened:
             site = serving(application(desk, doorway), listening, lane=settings.serving.lane)
             await stack.enter_async_context(site)
-        told.serves(clock.now())
         tick = Tick(desk, (auditing.tick, roster.client_secrets.tick, files.tick, told.tick))
         await stack.enter_async_context(ticking(tick))
         yield Broker(desk, tuple(doorway.label for doorway, _ in opened), reloading, told)
@@ -169,6 +168,8 @@ async def run(
         loop.add_signal_handler(number, stop.set)
     async with running(settings, sources, BootClock(), load, handed) as broker:
         loop.add_signal_handler(signal.SIGHUP, broker.reloading.ask)
+        # Not before: a reload that is asked for as soon as it is ready would be lost.
+        broker.told.serves(broker.desk.clock.now())
         _log.info(
             "serving",
             version=__version__,

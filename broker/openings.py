@@ -11,7 +11,7 @@ from typing import cast
 import structlog
 
 from broker.callers import process, tcp, unix
-from broker.callers.listeners import tcp_listener, unix_listener
+from broker.callers.listeners import laxer, tcp_listener, unix_listener
 from broker.callers.overflow import ambiguous_gid, ambiguous_uid
 from broker.callers.recent import Recent
 from broker.callers.sock_diag import SockDiag, end_of
@@ -46,7 +46,7 @@ def openings(
         its = passed.get(listener.label)
         if isinstance(listener, UnixListener):
             yield _unix(listener, its, now)
-        elif its is not None or _can_be_opened(listener):
+        elif _can_be_opened(listener):
             yield _tcp(listener, its, hosts)
 
 
@@ -62,8 +62,21 @@ def _judge(settings: Settings, passed: Mapping[str, Passed]) -> None:
         for label, one in passed.items()
         if label not in labels
     ]
+    problems += [problem for each in settings.listen if (problem := _too_lax(each, passed))]
     if problems:
         raise ConfigError(*problems)
+
+
+def _too_lax(listener: UnixListener | TcpListener, passed: Mapping[str, Passed]) -> Problem | None:
+    """Where whoever connects may be granted a token, more could connect than the settings say."""
+    if not isinstance(listener, UnixListener) or listener.label not in passed:
+        return None
+    try:
+        found = laxer(listener.unix, listener.mode, listener.group)
+    except OSError as error:
+        found = f"cannot be seen ({error.strerror})"
+    remedy = "write SocketMode= and SocketGroup= into a drop-in of the socket unit"
+    return Problem(f"{listener.label}, as it was handed over", found, remedy) if found else None
 
 
 @contextlib.contextmanager
@@ -126,7 +139,10 @@ def _served(listener: UnixListener | TcpListener) -> frozenset[Serve]:
 
 
 def _can_be_opened(listener: TcpListener) -> bool:
-    """False for a default listener whose kind of address this host lacks, as [::1] where there is no IPv6."""
+    """False for a default listener whose kind of address this host lacks, as [::1] where there is no IPv6.
+
+    A socket unit can listen at such an address all the same (FreeBind=); nobody can reach it there.
+    """
     if not listener.if_available:
         return True
     family = socket.AF_INET6 if ":" in listener.tcp.host else socket.AF_INET

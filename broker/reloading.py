@@ -45,7 +45,7 @@ class Around(Protocol):
     """Hears when a reload begins and has ended, whatever came of it."""
 
     def reloading(self) -> None: ...
-    def reloaded(self, now: float) -> None: ...
+    def reloaded(self, now: float, *, refused: bool) -> None: ...
 
 
 class Reloading:
@@ -85,12 +85,13 @@ class Reloading:
             while self._again:
                 self._again = False
                 self._around.reloading()
-                await self._reload()
-                self._around.reloaded(self._roster.clock.now())
+                refused = not await self._reload()
+                self._around.reloaded(self._roster.clock.now(), refused=refused)
         finally:
             self._task = None
 
-    async def _reload(self) -> None:
+    async def _reload(self) -> bool:
+        """Whether the new settings are in force."""
         try:
             await self._take_over(await asyncio.to_thread(self._load))
         except ConfigError as error:
@@ -99,6 +100,9 @@ class Reloading:
         except Exception:  # noqa: BLE001
             # A defect in a reload must not cost the broker.
             _log.exception("reload_defect")
+        else:
+            return True
+        return False
 
     async def _take_over(self, new: Settings) -> None:
         changes, taken = compare(self.settings, new), taken_over(self.settings, new)

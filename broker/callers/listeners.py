@@ -26,6 +26,7 @@ PROBE_SECONDS = 1.0
 # starting: so after this long we go on without it, as if there were no second start, which a stranger cannot cause.
 LOCK_SECONDS = 1.0
 _LOCK_PAUSE = 0.02
+_MAY_CONNECT = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 
 
 @contextlib.contextmanager
@@ -65,6 +66,23 @@ def tcp_listener(host: str, port: int) -> Iterator[socket.socket]:
     with listener:
         listener.setblocking(False)  # noqa: FBT003  (the library's own signature)
         yield listener
+
+
+def laxer(path: Path, mode: int, group: str | None) -> str | None:
+    """How the file of a socket that others have made lets more connect than this would; None: it does not. Raises OSError."""
+    there = path.stat()
+    given = stat.S_IMODE(there.st_mode)
+    if given & ~mode & _MAY_CONNECT:
+        return f"has mode {given:04o}, and the settings say {mode:04o}"
+    try:
+        same = group is None or there.st_gid == _gid(group)
+    except KeyError:
+        same = False
+    return (
+        None
+        if same or not given & stat.S_IRWXG
+        else f"is of group {there.st_gid}, and the settings say {group}"
+    )
 
 
 def _bound(path: Path, mode: int, group: str | None) -> tuple[socket.socket, int]:
@@ -162,8 +180,7 @@ def _answers(path: Path) -> bool:
 
 def _give(path: Path, group: str) -> None:
     try:
-        gid = int(group) if group.isdigit() else grp.getgrnam(group).gr_gid
-        os.chown(path, -1, gid)
+        os.chown(path, -1, _gid(group))
     except (KeyError, OSError):
         raise ConfigError(
             Problem(
@@ -172,3 +189,7 @@ def _give(path: Path, group: str) -> None:
                 "name a group of this host that the broker's user is in",
             )
         ) from None
+
+
+def _gid(group: str) -> int:
+    return int(group) if group.isdigit() else grp.getgrnam(group).gr_gid

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from broker.diagnosis.finding import Finding, ok, problem, warning
 from broker.diagnosis.process import broker_at
+from broker.serving.crowd import places_in
 from broker.settings import Settings, UnixListener
 from broker.settings.defaults import can_be_written, default_cache
 
@@ -28,8 +29,8 @@ def open_files(settings: Settings, proc: Path = Path("/proc")) -> Iterator[Findi
         yield ok(
             about, "the broker's limit was not seen: no process of this pid namespace that may be looked at"
         )
-    elif limit < wanted:
-        says = f"the broker may open {limit}, and serving.connections is {wanted}"
+    elif (room := places_in(limit)) < wanted:
+        says = f"the broker may open {limit}, so that {room} can be connected, and serving.connections is {wanted}"
         yield warning(about, says, "raise LimitNOFILE= (ulimit -n), or lower serving.connections")
     else:
         yield ok(about, f"the broker may open {limit}, for {wanted} connections at once")

@@ -102,12 +102,21 @@ def _service(unit: Unit, *, socket_waits: bool) -> Iterator[Finding]:
 
 
 def _socket(unit: Unit, settings: Settings | None) -> Iterator[Finding]:
-    state = _first(unit, "ActiveState")
-    if state == "active":
-        yield ok(_ABOUT, f"{SOCKET} listens: a restart refuses no connection")
-    else:
-        says = f"{SOCKET} is {state or 'unknown'}: a restart refuses connections for a moment"
-        yield warning(_ABOUT, says, f"systemctl enable --now {SOCKET}")
+    match state := _first(unit, "ActiveState"):
+        case "active":
+            yield ok(_ABOUT, f"{SOCKET} listens: a restart refuses no connection")
+        case "failed":
+            says = f"{SOCKET} has failed ({_first(unit, 'Result')}), so that nobody waits in its queue"
+            remedy = f"when {SERVICE} is in order: systemctl reset-failed {SOCKET} {SERVICE}; systemctl start {SERVICE}"
+            yield problem(_ABOUT, says, remedy)
+        case _:
+            says = f"{SOCKET} is {state or 'unknown'}: a restart refuses connections for a moment"
+            # systemd opens no socket for a service that runs, whose own are in the way too.
+            yield warning(
+                _ABOUT,
+                says,
+                f"systemctl enable {SOCKET}; systemctl stop {SERVICE}; systemctl start {SOCKET} {SERVICE}",
+            )
     if settings is None:
         return
     its = {text.rpartition(" (")[0] for text in unit.get("Listen", ())}

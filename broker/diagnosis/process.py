@@ -17,6 +17,8 @@ def broker_at(path: Path, main_pid: Callable[[], int] | None = None, proc: Path 
     server = server_of(path)
     if not is_manager(server, proc):
         return server
+    if server.uid != 0:  # a user's own manager, which is not asked here
+        return None
     pid = (main_pid or main_process)()
     uid = _uid(proc / str(pid) / "status") if pid else None
     return None if uid is None else Server(pid, uid)

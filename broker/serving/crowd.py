@@ -116,4 +116,9 @@ class Crowd:
 def places(most: int) -> int:
     """How many connections there may be: so many, if the limit on open files leaves room for them."""
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return most if files == resource.RLIM_INFINITY else min(most, files - min(files // 2, _KEPT_FREE))
+    return most if files == resource.RLIM_INFINITY else min(most, places_in(files))
+
+
+def places_in(files: int) -> int:
+    """How many connections so many open files leave room for."""
+    return files - min(files // 2, _KEPT_FREE)

@@ -3,7 +3,8 @@
 - READY comes once the sockets are served and the first attempt at each lease was decided, whatever came of it: a broker that
   starts while IAM is down is ready, and degraded. An attempt that hangs is waited for a while, no longer.
 - The line about the broker is made of all identities, so that it is made anew now and then, and not at each change.
-- A sign of life comes from the event loop itself, by its tick, so a loop that stands still gives none.
+- A sign of life comes from the event loop itself, by a tick that is on time: a loop that stands still gives none, nor does one
+  that stands still again and again.
 """
 
 from collections.abc import Callable, Iterable
@@ -15,6 +16,9 @@ PATIENCE = 15.0  # seconds from the start
 FRESH = 5.0  # seconds that the line may be old
 # So often in the time after which a silent broker is killed.
 _SIGNS = 3
+# Seconds; a tick may be a little late on any host, however short the watchdog's time.
+_LATE = 3.0
+_REFUSED = "; new settings were refused, see the log"
 
 
 class Told:
@@ -37,6 +41,8 @@ class Told:
         self._said = ""
         self._looks_at = now
         self._sign_at = now
+        self._ticked_at: float | None = None
+        self._refused = False
 
     def serves(self, now: float) -> None:
         """The sockets are served from now on."""
@@ -51,11 +57,16 @@ class Told:
 
     def tick(self, now: float) -> None:
         """Once a second."""
-        manager = self._manager
-        if manager.watchdog is not None and now >= self._sign_at:
-            self._sign_at = now + manager.watchdog / _SIGNS
-            manager.alive()
+        self._give_sign(now)
         self._tell(now)
+
+    def _give_sign(self, now: float) -> None:
+        every = (self._manager.watchdog or 0.0) / _SIGNS
+        on_time = self._ticked_at is None or now - self._ticked_at < max(every, _LATE)
+        self._ticked_at = now
+        if every and on_time and now >= self._sign_at:
+            self._sign_at = now + every
+            self._manager.alive()
 
     def _tell(self, now: float) -> None:
         manager = self._manager
@@ -76,14 +87,15 @@ class Told:
         if self._ready:  # before that, READY would be told too early
             self._manager.reloading()
 
-    def reloaded(self, now: float) -> None:
-        """The reload has ended."""
+    def reloaded(self, now: float, *, refused: bool) -> None:
+        """The reload has ended; refused settings are told of until others are in force."""
+        self._refused = refused
         if self._ready:
             self._manager.ready(self._line(now))
 
     def _line(self, now: float) -> str:
         self._looks_at = now + FRESH
-        self._said = self._status(now)
+        self._said = self._status(now) + (_REFUSED if self._refused else "")
         return self._said
 
     def stopping(self, seconds: float) -> None:

@@ -12,6 +12,12 @@ case "$prefix" in
 /?*) ;;
 *) echo "install: PREFIX has to be an absolute path, such as /opt/kakaocloud-broker" >&2; exit 2 ;;
 esac
+case "$PYTHON" in
+/home/* | /root/* | /run/user/*) # the unit's ProtectHome= hides it from the broker
+    echo "install: $PYTHON is in somebody's home; name one of the system: make install PYTHON=/usr/bin/python3" >&2
+    exit 2
+    ;;
+esac
 # All that is there goes, so it has to be ours: PREFIX=/usr/local is what people are used to say.
 if [ -e "$root$prefix" ] && [ ! -e "$root$prefix/share/notify-reload.conf" ]; then
     echo "install: $root$prefix is there and no broker's; PREFIX has to be a folder of its own" >&2
@@ -56,11 +62,15 @@ done
 install -D -m 0644 systemd/kakaocloud-broker.sysusers.conf "$root$units/sysusers.d/kakaocloud-broker.conf"
 install -D -m 0644 systemd/kakaocloud-broker.tmpfiles.conf "$root$units/tmpfiles.d/kakaocloud-broker.conf"
 install -D -m 0644 systemd/notify-reload.conf "$root$prefix/share/notify-reload.conf"
+mkdir -p "$root$prefix/share/doc"
 for file in systemd/examples/* docs/*.md README.md CHANGELOG.md LICENSE; do
-    install -D -m 0644 "$file" "$root$prefix/share/doc/$(basename "$file")"
+    sed "s|/opt/kakaocloud-broker|$prefix|g" "$file" >"$root$prefix/share/doc/$(basename "$file")"
 done
 mkdir -p "$root$bin"
 ln -sfn "$prefix/bin/broker" "$root$bin/broker"
-[ -e "$root/etc/kakaocloud-broker/broker.toml" ] ||
-    install -D -m 0644 deploy/package/broker.toml "$root/etc/kakaocloud-broker/broker.toml"
+settings="$root/etc/kakaocloud-broker/broker.toml"
+if [ ! -e "$settings" ]; then
+    mkdir -p "$(dirname "$settings")"
+    sed "s|/opt/kakaocloud-broker|$prefix|g" deploy/package/broker.toml >"$settings"
+fi
 echo "install: the broker is in $root$prefix, for Python $version"

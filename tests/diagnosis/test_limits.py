@@ -19,13 +19,26 @@ def test_the_limit_is_read_as_the_kernel_writes_it():
     assert limits.soft_limit("") is None
 
 
-def test_a_limit_below_the_settings_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize(
+    ("files", "says"),
+    [
+        (
+            1024,
+            "warning: the broker may open 1024, so that 512 can be connected, and serving.connections is 4096; raise ",
+        ),
+        (6143, "warning: the broker may open 6143, so that 4095 can be connected"),
+        (6144, "ok: the broker may open 6144, for 4096 connections at once"),
+    ],
+)
+def test_a_limit_too_low_for_the_settings_is_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: int, says: str
+):
     (tmp_path / "7").mkdir()
-    (tmp_path / "7/limits").write_text("Max open files            1024     4096     files\n")
+    (tmp_path / "7/limits").write_text(f"Max open files            {files}     65536     files\n")
     monkeypatch.setattr(limits, "broker_at", lambda _: SimpleNamespace(pid=7, uid=0))
     tree = settings(tmp_path, {"default": {"keys": ["/k"]}})
     (line,) = told(limits.open_files(tree, tmp_path))
-    assert line.startswith("warning: the broker may open 1024, and serving.connections is 4096; raise ")
+    assert line.startswith(says)
 
 
 def test_without_a_broker_it_is_not_seen(tmp_path: Path):

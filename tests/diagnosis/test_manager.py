@@ -52,6 +52,17 @@ def test_a_service_that_waits_for_a_connection_is_well_and_one_that_waits_for_no
     assert found(said(service="inactive", socket="inactive"))[0].startswith("problem: ")
 
 
+def test_a_socket_that_has_failed_refuses_now_and_one_that_is_not_started_at_a_restart():
+    assert found(said(socket="failed"))[1].startswith(
+        "problem: kakaocloud-broker.socket has failed (), so that nobody waits in its queue; "
+        "when kakaocloud-broker.service is in order: systemctl reset-failed "
+    )
+    assert found(said(socket="inactive"))[1] == (
+        "warning: kakaocloud-broker.socket is inactive: a restart refuses connections for a moment; systemctl enable "
+        "kakaocloud-broker.socket; systemctl stop kakaocloud-broker.service; systemctl start kakaocloud-broker.socket kakaocloud-broker.service"
+    )
+
+
 def test_restarts_are_told():
     assert "warning: has restarted kakaocloud-broker.service 7 times by itself" in found(said(restarts=7))[1]
 

@@ -33,10 +33,24 @@ def test_whoever_opened_it_is_the_broker(tmp_path: Path, path: Path):
     assert process.broker_at(path, lambda: 77, proc(tmp_path, "broker")) == Server(os.getpid(), os.getuid())
 
 
+@pytest.fixture
+def opened_by_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "server_of", lambda _: Server(os.getpid(), 0))
+
+
+@pytest.mark.usefixtures("opened_by_root")
 def test_a_socket_of_systemd_is_served_by_the_process_of_the_service(tmp_path: Path, path: Path):
     assert process.broker_at(path, lambda: 77, proc(tmp_path, "systemd")) == Server(77, 4711)
 
 
+def test_one_of_a_users_own_systemd_is_not_taken_for_that_of_the_machine(
+    tmp_path: Path, path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(process, "server_of", lambda _: Server(os.getpid(), 1000))
+    assert process.broker_at(path, lambda: 77, proc(tmp_path, "systemd")) is None
+
+
+@pytest.mark.usefixtures("opened_by_root")
 @pytest.mark.parametrize("pid", [0, 78])
 def test_one_that_waits_for_its_service_is_served_by_nobody_yet(tmp_path: Path, path: Path, pid: int):
     assert process.broker_at(path, lambda: pid, proc(tmp_path, "systemd")) is None

@@ -1,14 +1,16 @@
 """The log in the journal: each event an entry with priority and fields, no secret in it, and nothing lost without a journal."""
 
+import contextlib
 import json
 import logging
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import structlog
 
-from broker.observability import journald, logs
+from broker.observability import journald, log_entries, logs
 from broker.observability.log_entries import LogEntries
 from tests.observability.played import Journal
 from tests.observability.test_logs import TOKEN, fail
@@ -103,24 +105,67 @@ def test_a_name_that_the_journal_would_drop_is_made_one_that_it_keeps():
     assert len(name) == 64
 
 
+def on_stderr(capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
+    """The lines there, each with its priority before it."""
+    lines = capsys.readouterr().err.splitlines()
+    assert all(line.startswith("<6>{") for line in lines)
+    return [json.loads(line.removeprefix("<6>")) for line in lines]
+
+
 def test_what_the_journal_does_not_take_is_a_line_on_stderr_and_it_is_there_again_when_it_is_back(
     path: Path, capsys: pytest.CaptureFixture[str]
 ):
     log = structlog.get_logger()
     log.info("none")
-    assert json.loads(capsys.readouterr().err)["event"] == "none"
+    assert [line["event"] for line in on_stderr(capsys)] == ["none"]
     journal = Journal(path)
     log.info("back")
     assert journal.receive()["MESSAGE"] == "back"
     for number in range(2000):  # it stops reading
         log.info("busy", number=number)
-    busy = [json.loads(line)["number"] for line in capsys.readouterr().err.splitlines()]
+    busy = [line["number"] for line in on_stderr(capsys)]
     assert busy
     assert busy[-1] == 1999
     assert journal.receive()["KAKAOCLOUD_BROKER_NUMBER"] == "0"
     journal.close()
     path.unlink()
     log.info("gone")
-    assert json.loads(capsys.readouterr().err)["event"] == "gone"
     log.info("large", text="x" * 1_000_000)
-    assert json.loads(capsys.readouterr().err)["event"] == "large"
+    assert [line["event"] for line in on_stderr(capsys)] == ["gone", "large"]
+
+
+def test_what_nobody_takes_is_counted_and_told_when_somebody_does(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Rule: the event loop writes the log, so it waits for nobody."""
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(writing, bytes(65536))
+    monkeypatch.setattr(log_entries, "_STDERR", writing)
+    log = structlog.get_logger()
+    log.info("first")
+    log.info("second")
+    journal = Journal(path)
+    log.info("third")
+    lost, third = journal.receive(), journal.receive()
+    assert (lost["MESSAGE"], lost["PRIORITY"], lost["KAKAOCLOUD_BROKER_LINES"]) == (
+        "log_lost lines=2",
+        "4",
+        "2",
+    )
+    assert third["MESSAGE"] == "third"
+    log.info("fourth")
+    assert journal.receive()["MESSAGE"] == "fourth"
+    journal.close()
+    os.close(reading)
+    os.close(writing)
+
+
+@pytest.mark.parametrize("text", ["\x1b[31mroot", "a\x7f", "\u009b31m", "\u202egnp"])
+def test_no_text_in_a_message_is_a_command_to_a_terminal(path: Path, text: str):
+    journal = Journal(path)
+    structlog.get_logger().info("refused", detail=text)
+    assert journal.receive()["MESSAGE"].isprintable()
+    journal.close()

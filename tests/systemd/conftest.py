@@ -1,6 +1,7 @@
 """Machines for the tests that boot one, and the packages that are installed on them."""
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -46,7 +47,9 @@ def newer(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     subprocess.run(["dpkg-deb", "-R", package, folder / "root"], check=True)
     control = folder / "root/DEBIAN/control"
     text = control.read_text(encoding="utf-8")
-    control.write_text(text.replace("Version: 0.1.0-1", "Version: 0.1.0-2"), encoding="utf-8")
+    control.write_text(
+        re.sub(r"^(Version: \S+?)-\S+$", r"\1-9999", text, flags=re.MULTILINE), encoding="utf-8"
+    )
     made = folder / "newer.deb"
     subprocess.run(
         ["dpkg-deb", "--root-owner-group", "--build", "-Zgzip", folder / "root", made],

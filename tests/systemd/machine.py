@@ -5,6 +5,7 @@
 - It has loopback and no other network.
 """
 
+import itertools
 import os
 import shlex
 import shutil
@@ -27,7 +28,13 @@ echo $$ > "/sys/fs/cgroup/$3/cgroup.procs"
 exec systemd-nspawn --quiet -D "$2/root" -b --register=no --keep-unit --private-network --console=pipe --link-journal=no \
   --machine="$3" --capability=CAP_BPF,CAP_NET_ADMIN,CAP_SYS_RESOURCE --system-call-filter=bpf
 """
+# Its cgroup, deepest first; the tree is mounted nowhere else.
+_END = """mount --make-rprivate /
+mount -t cgroup2 cgroup2 /sys/fs/cgroup
+find "/sys/fs/cgroup/$1" -depth -type d -exec rmdir {} +
+"""
 _PATIENCE = 60.0  # seconds
+_NUMBERS = itertools.count()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +109,7 @@ class Machine:
 @contextmanager
 def booted(files: Path, folder: Path) -> Iterator[Machine]:
     """A machine from these files, which are not changed, for as long as the context lasts; `folder` is an empty one."""
-    name = f"broker-machine-{os.getpid()}"
+    name = f"broker-machine-{os.getpid()}-{next(_NUMBERS)}"
     with (folder.parent / "console.log").open("wb") as console:
         nspawn = subprocess.Popen(
             ["unshare", "--mount", "sh", "-c", _BOOT, "boot", str(files), str(folder), name],
@@ -120,6 +127,7 @@ def booted(files: Path, folder: Path) -> Iterator[Machine]:
             except subprocess.TimeoutExpired:
                 nspawn.kill()
                 nspawn.wait()
+            subprocess.run(["unshare", "--mount", "sh", "-c", _END, "end", name], check=False)
 
 
 def _leader(nspawn: "subprocess.Popen[bytes]", console: Path) -> int:

@@ -12,7 +12,7 @@ from broker.core.errors import ConfigError
 from broker.openings import openings
 from broker.settings import Settings
 from broker.systemd import descriptors
-from broker.systemd.descriptors import lent, passed
+from broker.systemd.descriptors import Passed, lent, passed
 
 ME = str(os.getpid())
 
@@ -103,6 +103,38 @@ def test_what_no_listener_of_the_settings_has_is_refused(tmp_path: Path, first: 
         with pytest.raises(ConfigError, match=r"the socket other.socket .* no \[\[listen\]\] has"):
             list(openings(settings({"unix": str(tmp_path / "s")}), passed=found))
         found[str(tmp_path / "other")].socket.close()
+
+
+@pytest.mark.parametrize(
+    ("made", "settings", "told"),
+    [
+        (0o666, {}, None),
+        (0o660, {"mode": "0666"}, None),
+        (0o600, {"mode": "0660", "group": "12345"}, None),
+        (0o666, {"mode": "0660"}, "has mode 0666, and the settings say 0660"),
+        (0o660, {"mode": "0600"}, "has mode 0660, and the settings say 0600"),
+        (0o660, {"mode": "0660", "group": "12345"}, f"is of group {os.getgid()}, and the settings say 12345"),
+        (0o660, {"mode": "0660", "group": str(os.getgid())}, None),
+    ],
+)
+def test_a_socket_that_lets_more_connect_than_the_settings_say_is_refused(
+    tmp_path: Path, made: int, settings: dict[str, str], told: str | None
+):
+    """With `any = true` whoever connects has the token."""
+    with unix(tmp_path / "s") as one:
+        (tmp_path / "s").chmod(made)
+        tree = Settings.model_validate(
+            {
+                "listen": [{"unix": str(tmp_path / "s"), **settings}],
+                "identities": {"default": {"keys": ["/k"]}},
+            }
+        )
+        its = {str(tmp_path / "s"): Passed("name", str(tmp_path / "s"), one)}
+        if told is None:
+            assert len(list(openings(tree, passed=its))) == 1
+        else:
+            with pytest.raises(ConfigError, match=told):
+                list(openings(tree, passed=its))
 
 
 def test_a_listener_takes_its_socket_and_leaves_it_and_who_waits_there(tmp_path: Path, first: int):

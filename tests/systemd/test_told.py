@@ -115,6 +115,35 @@ def test_signs_of_life_come_three_times_in_the_watchdogs_time_and_by_the_tick_al
     assert ears.heard() == []
 
 
+def test_a_tick_that_is_late_gives_none(ears: Ears):
+    """Rule: a loop that stands still for 25 s again and again is no living one."""
+    broker = Broker(ears, watchdog=30.0)
+    for second in (0, 1, 26, 27, 52, 78):
+        broker.told.tick(START + second)
+    signs = [message for message in ears.heard() if "WATCHDOG" in message]
+    assert len(signs) == 2  # at 0 and, on time again, at 27
+
+
+def test_a_tick_that_is_a_little_late_gives_one_however_short_the_time(ears: Ears):
+    broker = Broker(ears, watchdog=3.0)
+    for second in (0.0, 1.5, 3.6):
+        broker.told.tick(START + second)
+    assert sum("WATCHDOG" in message for message in ears.heard()) == 3
+
+
+def test_refused_settings_are_in_the_line_until_others_are_in_force(ears: Ears):
+    broker = Broker(ears)
+    broker.told.tick(START + PATIENCE)
+    broker.told.reloaded(START + 20, refused=True)
+    broker.line = "1 identity"
+    broker.told.tick(START + 40)
+    broker.told.reloaded(START + 60, refused=False)
+    told = "new settings were refused, see the log"
+    assert [message["STATUS"] for message in ears.heard()] == [
+        "2 identities", f"2 identities; {told}", f"1 identity; {told}", "1 identity",
+    ]  # fmt: skip
+
+
 def test_without_a_watchdog_there_are_none(ears: Ears):
     broker = Broker(ears)
     for second in range(31):
@@ -125,12 +154,12 @@ def test_without_a_watchdog_there_are_none(ears: Ears):
 def test_a_reload_is_told_at_both_ends_but_not_before_ready(ears: Ears):
     broker = Broker(ears)
     broker.told.reloading()
-    broker.told.reloaded(START)
+    broker.told.reloaded(START, refused=False)
     assert ears.heard() == []
     broker.told.tick(START + PATIENCE)
     broker.told.reloading()
     broker.line = "3 identities"
-    broker.told.reloaded(START + 20)
+    broker.told.reloaded(START + 20, refused=False)
     assert [next(iter(message)) for message in ears.heard()] == ["READY", "RELOADING", "READY"]
 
 
@@ -141,7 +170,7 @@ def test_after_stopping_nothing_is_told(ears: Ears):
     broker.told.stopping(20.0)
     assert [message["STOPPING"] for message in ears.heard()] == ["1"]
     broker.told.tick(START + PATIENCE + 5)
-    broker.told.reloaded(START + PATIENCE + 5)
+    broker.told.reloaded(START + PATIENCE + 5, refused=False)
     assert ears.heard() == []
 
 
