@@ -31,6 +31,7 @@ from broker.keeper import tending
 from broker.keeper.keyring import Keyring
 from broker.keeper.setting import Allowance, Setting, Validation
 from broker.keeper.ticker import ticking
+from broker.last_words import leave
 from broker.observability.journal import Journal
 from broker.observability.metrics import Metrics, Reading
 from broker.observability.refusals import Refusals
@@ -46,7 +47,7 @@ from broker.serving.drain import Drain
 from broker.serving.site import serving
 from broker.settings import Settings
 from broker.stores import Stores, open_stores
-from broker.summary import summary
+from broker.summary import ending, summary
 from broker.systemd.handed import NOTHING, Handed
 from broker.systemd.told import Told
 from broker.tick import Tick
@@ -178,6 +179,7 @@ async def run(
             grants=len(settings.grants),
         )
         await stop.wait()
+        leave(ending(broker.desk.keyring, broker.desk.clock.now()))
         # Unhandled, a late reload would end the process before what is in flight is finished.
         loop.add_signal_handler(signal.SIGHUP, lambda: None)
         _log.info("draining", at_most_seconds=settings.serving.drain)

@@ -27,6 +27,14 @@ def summary(keyring: Keyring, now: float) -> str:
     return "; ".join(parts)
 
 
+def ending(keyring: Keyring, now: float) -> str:
+    """The same at the end, and why there is no token where there is none."""
+    keepers = [keyring[name] for name in keyring]
+    without = [keeper for keeper in keepers if lease.servable(keeper.lease, now) is None]
+    why = [f"{keeper.lease.identity}: {keeper.refusal(now).detail}" for keeper in without[:_MOST_NAMES]]
+    return "\n".join((f"Ended by a signal: {summary(keyring, now)}", *why))
+
+
 def _count(number: int) -> str:
     return "1 identity" if number == 1 else f"{number} identities"
 

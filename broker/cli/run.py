@@ -13,6 +13,7 @@ from pathlib import Path
 from broker.cli.ends import journal_reads_stderr
 from broker.garbage import loading
 from broker.hardening import allow_connections, close_environment, close_files, close_memory
+from broker.last_words import leave
 
 
 def run(config: Path | None = None) -> None:
@@ -22,7 +23,11 @@ def run(config: Path | None = None) -> None:
     close_environment()
     # Until the loop handles it, a reload asked for too early would end the process.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    _serve(config)
+    try:
+        _serve(config)
+    except Exception as error:
+        leave(_reason(error))
+        raise
     _leave()
 
 
@@ -44,6 +49,12 @@ def _serve(config: Path | None) -> None:
     strays.catch()
     handed = Handed.by(os.environ)
     asyncio.run(serve(settings, Sources(), lambda: load(config, os.environ), handed))
+
+
+def _reason(error: Exception) -> str:
+    from broker.core.errors import ConfigError  # noqa: PLC0415  (it is loaded by now)
+
+    return str(error) if isinstance(error, ConfigError) else f"unforeseen fault ({type(error).__name__})"
 
 
 def _leave() -> None:
