@@ -1,0 +1,1 @@
+"""What people deploy with is true of the broker that they deploy."""
