@@ -30,7 +30,7 @@ test: .venv/dev.stamp keystone ## every test that this machine can run, a real K
 
 # Whole brokers, processes, servers, hostile bytes, simulated weeks, real deadlines, the edge without its lane: `make test` has them.
 LONG := $(addprefix --ignore=tests/,app bench cli client contracts diagnosis exchange fuzz issuer outward sim \
-	keeper/test_ticker.py serving/test_limits.py sinks/test_command.py test_whole_run.py)
+	deploy/test_recorded.py keeper/test_ticker.py serving/test_limits.py sinks/test_command.py test_whole_run.py)
 check: .venv/dev.stamp ## format, lint, types, architecture, and the tests that need no server: under a minute
 	@$(BIN)/ruff format --check --quiet
 	@$(BIN)/ruff check --quiet
