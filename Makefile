@@ -4,6 +4,8 @@
 PYTHON ?= python3
 ARGS ?=
 MINUTES ?= 10
+TAG ?= kakaocloud-broker:0.1.0
+BASE ?=
 WHOLE ?= 1
 BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
@@ -11,7 +13,7 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 .DEFAULT_GOAL := help
 PREFIX ?= /opt/kakaocloud-broker
 DESTDIR ?=
-.PHONY: help demo test check install deb e2e-browser e2e-tools e2e-files e2e-systemd fuzz format sim bench keystone lock clean
+.PHONY: help demo test check install deb image sbom e2e-browser e2e-tools e2e-files e2e-systemd fuzz format sim bench keystone lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -58,6 +60,18 @@ install: .venv/runtime.stamp ## the broker into PREFIX, its units and /etc/kakao
 deb: .venv/runtime.stamp ## a Debian package in .cache/deb, for /usr/bin/python3's version; PYTHON_VERSION=3.13: another
 	@PIP=$(BIN)/pip sh deploy/package/deb.sh
 
+image: ## a container image with docker, podman or buildah; TAG=name:tag, BASE=another base, ARGS=the builder's options
+	@sh deploy/image/build.sh "$(TAG)" "$(BASE)" $(ARGS)
+
+# Of what the image installs and nothing else, with licences: so from an environment that has just that.
+sbom: .venv/runtime.stamp ## the Python packages of the image in .cache/sbom.cdx.json, as CycloneDX
+	@$(PYTHON) tests/venvs.py deploy
+	@$(PYTHON) -m venv --clear --without-pip .cache/sbom-venv
+	@$(BIN)/pip --python .cache/sbom-venv install --quiet --disable-pip-version-check --require-hashes -r requirements/runtime.lock
+	@.cache/deploy-venv/bin/cyclonedx-py environment .cache/sbom-venv --pyproject pyproject.toml --mc-type application \
+		--output-reproducible --gather-license-texts -o .cache/sbom.cdx.json
+	@echo "sbom: .cache/sbom.cdx.json"
+
 fuzz: .venv/dev.stamp ## ten minutes of hostile bytes and of requests made from the API's description; MINUTES=10
 	@KAKAOCLOUD_BROKER_FUZZ_MINUTES=$(MINUTES) nice $(BIN)/pytest -q -s tests/fuzz $(ARGS)
 
@@ -81,7 +95,7 @@ lock: .venv/dev.stamp ## write the lock files anew from pyproject.toml
 		test $$lock = dev && group="--group dev" || group=""; \
 		$(BIN)/uv pip compile pyproject.toml $$group --universal --python-version 3.11 --generate-hashes \
 			--no-header --no-annotate --quiet -o requirements/$$lock.lock; done
-	@for lock in build keystone tools; do \
+	@for lock in build deploy keystone tools; do \
 		$(BIN)/uv pip compile requirements/$$lock.in --universal --python-version 3.11 --generate-hashes \
 			--no-header --no-annotate --quiet -o requirements/$$lock.lock; done
 

@@ -1,4 +1,4 @@
-"""Makes the virtual environments of what the tests run beside the broker: the real Keystone, and clients' own tools.
+"""Makes the virtual environments of what the tests run beside the broker: Keystone, clients' own tools, judges of manifests.
 
 - Standard library only: `make keystone` runs it before anything is installed.
 - Their hundreds of packages stay out of the project's own environment, so neither side constrains the other.
@@ -119,7 +119,8 @@ class Venv:
 
 KEYSTONE = Venv("keystone", 200)
 TOOLS = Venv("tools", 250)  # the OpenStack and AWS command lines and libraries, for `make e2e-tools`
-_ALL = {venv.name: venv for venv in (KEYSTONE, TOOLS)}
+DEPLOY = Venv("deploy", 60)  # what judges manifests and Dockerfiles, and writes the list of packages for `make sbom`
+_ALL = {venv.name: venv for venv in (DEPLOY, KEYSTONE, TOOLS)}
 
 
 def _short(path: Path) -> str:
@@ -127,7 +128,7 @@ def _short(path: Path) -> str:
 
 
 def main() -> None:
-    """Entry of `make keystone` and `make e2e-tools`: make the environment of the name that is given."""
+    """Entry of `make keystone`, `make e2e-tools` and `make sbom`: make the environment of the name that is given."""
     name = sys.argv[1]
     try:
         print(f"{name}: {_ALL[name].install()}", flush=True)  # noqa: T201
