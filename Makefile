@@ -13,7 +13,7 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 .DEFAULT_GOAL := help
 PREFIX ?= /opt/kakaocloud-broker
 DESTDIR ?=
-.PHONY: help demo test check install deb image sbom e2e-browser e2e-tools e2e-files e2e-systemd fuzz format sim bench keystone lock clean
+.PHONY: help demo test check install deb image sbom deploy-tools e2e-browser e2e-tools e2e-files e2e-systemd fuzz format sim bench keystone lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -21,7 +21,7 @@ help: ## show this list
 demo: .venv/runtime.stamp ## an emulated IAM and a broker, a token over the socket; ARGS=--once exits after showing it
 	@$(BIN)/broker demo $(ARGS)
 
-test: .venv/dev.stamp keystone ## every test that this machine can run, a real Keystone included
+test: .venv/dev.stamp keystone deploy-tools ## every test that this machine can run, a real Keystone included
 	@rm -f .cache/coverage*
 	@echo "Tests that measure, which need the machine to themselves:"
 	@$(BIN)/coverage run -m pytest -q -m "alone and not browser and not tools and not files and not systemd"
@@ -63,9 +63,11 @@ deb: .venv/runtime.stamp ## a Debian package in .cache/deb, for /usr/bin/python3
 image: ## a container image with docker, podman or buildah; TAG=name:tag, BASE=another base, ARGS=the builder's options
 	@sh deploy/image/build.sh "$(TAG)" "$(BASE)" $(ARGS)
 
-# Of what the image installs and nothing else, with licences: so from an environment that has just that.
-sbom: .venv/runtime.stamp ## the Python packages of the image in .cache/sbom.cdx.json, as CycloneDX
+deploy-tools: ## what judges manifests and the Dockerfile, in .cache/deploy-venv
 	@$(PYTHON) tests/venvs.py deploy
+
+# Of what the image installs and nothing else, with licences: so from an environment that has just that.
+sbom: .venv/runtime.stamp deploy-tools ## the Python packages of the image in .cache/sbom.cdx.json, as CycloneDX
 	@$(PYTHON) -m venv --clear --without-pip .cache/sbom-venv
 	@$(BIN)/pip --python .cache/sbom-venv install --quiet --disable-pip-version-check --require-hashes -r requirements/runtime.lock
 	@.cache/deploy-venv/bin/cyclonedx-py environment .cache/sbom-venv --pyproject pyproject.toml --mc-type application \

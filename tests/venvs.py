@@ -119,7 +119,9 @@ class Venv:
 
 KEYSTONE = Venv("keystone", 200)
 TOOLS = Venv("tools", 250)  # the OpenStack and AWS command lines and libraries, for `make e2e-tools`
-DEPLOY = Venv("deploy", 60)  # what judges manifests and Dockerfiles, and writes the list of packages for `make sbom`
+DEPLOY = Venv(
+    "deploy", 60
+)  # what judges manifests and Dockerfiles, and writes the list of packages for `make sbom`
 _ALL = {venv.name: venv for venv in (DEPLOY, KEYSTONE, TOOLS)}
 
 

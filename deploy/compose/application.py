@@ -1,6 +1,6 @@
 """An example application: it asks the broker for a token each time, and IAM for its projects with it. It has no key.
 
-    application.py URL [TIMES]
+application.py URL [TIMES]
 """
 
 import itertools
@@ -17,7 +17,7 @@ EVERY = 5.0  # seconds
 def projects(url: str) -> list[str]:
     """The names of the projects that the token is good for."""
     token = TokenClient().token(min_ttl=60)
-    request = urllib.request.Request(url, headers={"X-Auth-Token": token.secret.reveal()})
+    request = urllib.request.Request(url, headers={"X-Auth-Token": token.value.reveal()})
     with urllib.request.urlopen(request, timeout=10) as answer:
         return [each["name"] for each in json.load(answer)["projects"]]
 

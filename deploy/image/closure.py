@@ -30,7 +30,9 @@ def standard_library() -> Iterator[Path]:
     """Its files."""
     for name in {sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")}:
         for folder, folders, files in os.walk(name):
-            folders[:] = [each for each in folders if each not in _LEFT_OUT and not each.startswith("config-")]
+            folders[:] = [
+                each for each in folders if each not in _LEFT_OUT and not each.startswith("config-")
+            ]
             for file in files:
                 if file not in _LEFT_OUT and not (
                     Path(folder).name == "lib-dynload" and _MODULES_LEFT_OUT.match(file)
