@@ -21,8 +21,9 @@ from records import KEPT, copyrights, owners, stanzas
 
 PREFIX = Path("opt/kakaocloud-broker")
 UID = 65532  # as the usual images without a shell have it
-# What is mounted over them, or an anonymous volume: any user of group 0 may write there, as OpenShift chooses them.
-WRITTEN = ("run/kakaocloud-broker", "run/kakaocloud-broker-state")
+# What is mounted over them, or an anonymous volume: any user of group 0 may write there, as OpenShift chooses them. Who shares
+# the volume of the socket has to enter it; the cache is nobody else's.
+WRITTEN = {"run/kakaocloud-broker": 0o775, "run/kakaocloud-broker-state": 0o770}
 _CERTIFICATES = "etc/ssl/certs/ca-certificates.crt"
 _TEXTS = {
     "passwd": f"root:x:0:0:root:/:/sbin/nologin\nbroker:x:{UID}:{UID}:broker:/:/sbin/nologin\n",
@@ -105,10 +106,10 @@ def settled(layer: Path) -> None:
                 runs = path.is_dir() or path.stat().st_mode & 0o100
                 path.chmod(0o755 if runs else 0o644)
             os.utime(path, (time, time), follow_symlinks=False)
-    for name in WRITTEN:
+    for name, mode in WRITTEN.items():
         if (path := layer / name).exists():
             os.chown(path, UID, 0)
-            path.chmod(0o770)
+            path.chmod(mode)
 
 
 def main() -> None:
