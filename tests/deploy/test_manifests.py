@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import yaml
@@ -45,10 +45,9 @@ def rendered(folder: Path) -> list[Object]:
 
 def pod(made: Object) -> Object:
     """The spec of the pods of a workload."""
-    spec: Object = (
-        made["spec"].get("jobTemplate", made)["spec"] if "jobTemplate" in made["spec"] else made["spec"]
-    )
-    return spec["template"]["spec"]  # type: ignore[no-any-return]
+    spec: Object = made["spec"]
+    spec = spec["jobTemplate"]["spec"] if made["kind"] == "CronJob" else spec
+    return cast("Object", spec["template"]["spec"])
 
 
 def pods(name: str) -> Iterator[Object]:
