@@ -37,8 +37,9 @@ trap 'rm -rf "$wheels"' EXIT
 $PIP wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir "$wheels" .
 $PIP install "$@" --no-deps "$wheels"/*.whl
 rm -rf "$stage/bin" "$root$prefix.new/bin"
-# Where the wheel lay is a path of this machine.
+# Where the wheel lay is a path of this machine, and another one each time; the list of files has its hash.
 rm -f "$stage"/kakaocloud_broker-*.dist-info/direct_url.json
+sed -i '/direct_url\.json,/d' "$stage"/kakaocloud_broker-*.dist-info/RECORD
 
 mkdir -p "$root$prefix.new/bin"
 ln -s "$PYTHON" "$root$prefix.new/bin/python3"
