@@ -71,7 +71,7 @@ sbom: .venv/runtime.stamp deploy-tools ## the Python packages of the image in .c
 	@$(PYTHON) -m venv --clear --without-pip .cache/sbom-venv
 	@$(BIN)/pip --python .cache/sbom-venv install --quiet --disable-pip-version-check --require-hashes -r requirements/runtime.lock
 	@.cache/deploy-venv/bin/cyclonedx-py environment .cache/sbom-venv --pyproject pyproject.toml --mc-type application \
-		--output-reproducible --gather-license-texts -o .cache/sbom.cdx.json
+		--output-reproducible -o .cache/sbom.cdx.json
 	@echo "sbom: .cache/sbom.cdx.json"
 
 fuzz: .venv/dev.stamp ## ten minutes of hostile bytes and of requests made from the API's description; MINUTES=10
