@@ -6,20 +6,17 @@ Where the judges' environment was made (`make deploy-tools`), each is held again
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
-from typing import Any, cast
 
 import pytest
 import yaml
 
 from broker.settings import TcpListener, UnixListener, load
+from tests.deploy.rendering import ROOT, pod, pods, rendered, sidecar
 
-ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted(path.name for path in (ROOT / "deploy/examples").iterdir())
 NATIVE = [name for name in EXAMPLES if name != "before-native-sidecars"]
-MINORS = ("1.32", "1.33", "1.34", "1.35")
+MINORS = ("1.34", "1.35", "1.36", "1.37")
 JUDGE = ROOT / ".cache/deploy-venv/bin/kubernetes-validate"
 FOLDER = "/run/kakaocloud-broker"
 _OWN = """resources:
@@ -33,32 +30,6 @@ images:
 """
 
 pytestmark = pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not on PATH")
-Object = dict[str, Any]
-
-
-@cache
-def rendered(folder: Path) -> list[Object]:
-    done = subprocess.run(["kubectl", "kustomize", folder], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return list(yaml.safe_load_all(done.stdout))
-
-
-def pod(made: Object) -> Object:
-    """The spec of the pods of a workload."""
-    spec: Object = made["spec"]
-    spec = spec["jobTemplate"]["spec"] if made["kind"] == "CronJob" else spec
-    return cast("Object", spec["template"]["spec"])
-
-
-def pods(name: str) -> Iterator[Object]:
-    for made in rendered(ROOT / "deploy/examples" / name):
-        yield pod(made)
-
-
-def sidecar(spec: Object) -> Object:
-    """The broker's container, wherever it stands."""
-    containers = [*spec.get("initContainers", []), *spec["containers"]]
-    return next(each for each in containers if each["name"] == "kakaocloud-broker")
 
 
 @pytest.mark.parametrize("name", NATIVE)
