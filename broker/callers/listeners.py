@@ -78,11 +78,9 @@ def laxer(path: Path, mode: int, group: str | None) -> str | None:
         same = group is None or there.st_gid == _gid(group)
     except KeyError:
         same = False
-    return (
-        None
-        if same or not given & stat.S_IRWXG
-        else f"is of group {there.st_gid}, and the settings say {group}"
-    )
+    if same or not given & stat.S_IWGRP:
+        return None
+    return f"is of group {there.st_gid}, and the settings say {group}"
 
 
 def _bound(path: Path, mode: int, group: str | None) -> tuple[socket.socket, int]:

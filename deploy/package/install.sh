@@ -13,7 +13,7 @@ case "$prefix" in
 *) echo "install: PREFIX has to be an absolute path, such as /opt/kakaocloud-broker" >&2; exit 2 ;;
 esac
 case "$PYTHON" in
-/home/* | /root/* | /run/user/*) # the unit's ProtectHome= hides it from the broker
+/home/* | /run/user/* | "${HOME:-/home}"/*) # the unit's ProtectHome= hides it from the broker
     echo "install: $PYTHON is in somebody's home; name one of the system: make install PYTHON=/usr/bin/python3" >&2
     exit 2
     ;;

@@ -111,6 +111,7 @@ def test_what_no_listener_of_the_settings_has_is_refused(tmp_path: Path, first: 
         (0o666, {}, None),
         (0o660, {"mode": "0666"}, None),
         (0o600, {"mode": "0660", "group": "12345"}, None),
+        (0o640, {"mode": "0660", "group": "12345"}, None),  # to read is not to connect
         (0o666, {"mode": "0660"}, "has mode 0666, and the settings say 0660"),
         (0o660, {"mode": "0600"}, "has mode 0660, and the settings say 0600"),
         (0o660, {"mode": "0660", "group": "12345"}, f"is of group {os.getgid()}, and the settings say 12345"),
